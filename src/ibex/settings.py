@@ -4,111 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
-from ibex.database_url import (
-    ConfigurationError,
-    DatabaseSettings,
-    EndpointMode,
-    HostRules,
-    Secret,
-    parse_database_url,
-)
+from ibex.environment.ambient import ambient_problems
+from ibex.environment.database_url import parse_database_url
+from ibex.environment.hosts import HostRules
+from ibex.environment.reader import Reader
+from ibex.environment.values import ConfigurationError, DatabaseSettings, EndpointMode, Secret
+from ibex.environment.variables import KNOWN_NAMES, VARIABLES, Variable
 
 __all__ = ["VARIABLES", "ConfigurationError", "DatabaseSettings", "Secret", "Settings", "Variable", "load_settings"]
 
 Environment = Literal["production", "sandbox"]
-T = TypeVar("T")
-S = TypeVar("S", bound=str)
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One row of the settings table in docs/OPERATIONS.md. `default` is the text that means the default."""
-
-    name: str
-    type: str
-    default: str
-    meaning: str
-
-
-VARIABLES: Final = (
-    Variable(
-        "DATABASE_URL", "URL", "none: required", "Neon's connection string, pooled or direct, as the console shows it"
-    ),
-    Variable("PORT", "integer 1..65535", "8000", "Port that the service listens on; Railway sets it"),
-    Variable(
-        "IBEX_ENVIRONMENT",
-        "production, sandbox",
-        "production",
-        "`sandbox` allows a loopback database host and nothing else; refused on Railway",
-    ),
-    Variable(
-        "IBEX_DATABASE_ENDPOINT",
-        "direct, as-given, pooled",
-        "direct",
-        "`direct` strips `-pooler` from the host; `as-given` keeps the host; `pooled` says that it is a pooler whatever its name",
-    ),
-    Variable(
-        "IBEX_DATABASE_HOST_SUFFIXES",
-        "comma-separated names",
-        "",
-        "Hosts that are accepted although they are not Neon's: a full name or a suffix such as `.db.example.com`",
-    ),
-    Variable("IBEX_POOL_SIZE", "integer 1..200", "10", "Connections to the database that one worker may hold"),
-    Variable(
-        "IBEX_POOL_WAIT_SECONDS",
-        "number 0.1..60",
-        "5",
-        "How long a request waits for a free connection before it is refused",
-    ),
-    Variable(
-        "IBEX_CONNECT_TIMEOUT_SECONDS",
-        "number 10..120",
-        "15",
-        "How long one attempt to connect may take, a cold start of the database included",
-    ),
-    Variable("IBEX_STATEMENT_TIMEOUT_SECONDS", "number 1..300", "15", "How long one statement of a request may take"),
-    Variable(
-        "IBEX_SHUTDOWN_GRACE_SECONDS",
-        "integer 1..300",
-        "20",
-        "How long requests in flight may take to finish after SIGTERM",
-    ),
-    Variable("IBEX_WORKERS", "integer 1..64", "1", "Worker processes of one replica"),
-    Variable("IBEX_HOST", "address", "0.0.0.0", "Address that the service listens on"),
-    Variable("IBEX_LOG_LEVEL", "debug, info, warning, error", "info", "The lowest level that is logged"),
-    Variable(
-        "IBEX_METRICS_TOKEN",
-        "secret, 16 characters or more",
-        "none: /metrics is closed",
-        "Bearer token that reads /metrics",
-    ),
-    Variable(
-        "RAILWAY_*",
-        "set by Railway",
-        "",
-        "Their presence means Railway: proxy headers are trusted, a sandbox is refused",
-    ),
-    Variable("RAILWAY_DEPLOYMENT_DRAINING_SECONDS", "integer", "0", "Compared by `ibex check` with the grace period"),
-    Variable(
-        "RAILWAY_GIT_COMMIT_SHA",
-        "text",
-        "",
-        "Recorded by `ibex migrate deploy`; `IBEX_GIT_COMMIT` where there is no Railway",
-    ),
-    Variable("IBEX_GIT_COMMIT", "text", "", "The commit that is deployed, recorded in the ledger of migrations"),
-)
-
-_KNOWN_NAMES: Final = frozenset(variable.name for variable in VARIABLES)
 _LEVELS: Final = ("debug", "info", "warning", "error")
-# Names that would quietly change what asyncpg or uvicorn do; PGID is a user id of container images.
-_AMBIENT_PG: Final = re.compile(r"PG[A-Z_]+\Z")
-_AMBIENT_UVICORN: Final = re.compile(r"(UVICORN_.*|WEB_CONCURRENCY|FORWARDED_ALLOW_IPS)\Z")
-_ENV_FILE_EXAMPLES: Final = (".example", ".sample", ".template")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +79,8 @@ def load_settings_and_problems() -> tuple[Settings | None, list[ConfigurationErr
 
 def read_environ(environ: Mapping[str, str], *, cwd: Path) -> tuple[Settings | None, list[ConfigurationError]]:
     """The settings, or None and every problem that was found."""
-    reader = _Reader(environ)
-    reader.problems.extend(_ambient_problems(environ, cwd))
+    reader = Reader(environ)
+    reader.problems.extend(ambient_problems(environ, cwd))
     on_railway = any(name.startswith("RAILWAY_") for name in environ)
     environment: Environment = reader.choice("IBEX_ENVIRONMENT", ("production", "sandbox"), "production", "IBEX-E117")
     if environment == "sandbox" and on_railway:
@@ -193,13 +106,13 @@ def read_environ(environ: Mapping[str, str], *, cwd: Path) -> tuple[Settings | N
         host_suffixes=suffixes,
         replica_id=environ.get("RAILWAY_REPLICA_ID", ""),
         git_commit=environ.get("RAILWAY_GIT_COMMIT_SHA", "") or environ.get("IBEX_GIT_COMMIT", ""),
-        unknown_variables=tuple(sorted(n for n in environ if n.startswith("IBEX_") and n not in _KNOWN_NAMES)),
+        unknown_variables=tuple(sorted(n for n in environ if n.startswith("IBEX_") and n not in KNOWN_NAMES)),
         trust_store_override=any(environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")),
         **values,
     ), []
 
 
-def _plain_values(reader: _Reader) -> dict[str, Any]:
+def _plain_values(reader: Reader) -> dict[str, Any]:
     draining = reader.environ.get("RAILWAY_DEPLOYMENT_DRAINING_SECONDS")
     return {
         "host": reader.environ.get("IBEX_HOST") or "0.0.0.0",
@@ -214,95 +127,6 @@ def _plain_values(reader: _Reader) -> dict[str, Any]:
         "metrics_token": reader.attempt(lambda: _metrics_token(reader.environ.get("IBEX_METRICS_TOKEN", "")), None),
         "railway_draining_seconds": int(draining) if draining and draining.isdigit() else None,
     }
-
-
-class _Reader:
-    """Reads single variables and collects the problems instead of stopping at the first."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.problems: list[ConfigurationError] = []
-
-    def attempt(self, read: Callable[[], T], otherwise: T) -> T:
-        try:
-            return read()
-        except ConfigurationError as problem:
-            self.problems.append(problem)
-            return otherwise
-
-    def choice(self, name: str, allowed: tuple[S, ...], default: S, id: str = "IBEX-E120") -> S:
-        raw = self.environ.get(name, "") or default
-        for value in allowed:
-            if raw == value:
-                return value
-        self.problems.append(
-            ConfigurationError(id, f"{name} is none of {', '.join(allowed)}.", f"Set one of them, or remove {name}.")
-        )
-        return default
-
-    def number(self, name: str, default: float, low: float, high: float) -> float:
-        raw = self.environ.get(name, "")
-        if not raw:
-            return default
-        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", raw) and low <= float(raw) <= high:
-            return float(raw)
-        self.problems.append(_not_a_number(name, "number", low, high))
-        return default
-
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
-        raw = self.environ.get(name, "")
-        if not raw:
-            return default
-        if re.fullmatch(r"[0-9]{1,6}", raw) and low <= int(raw) <= high:
-            return int(raw)
-        self.problems.append(_not_a_number(name, "whole number", low, high))
-        return default
-
-
-def _not_a_number(name: str, kind: str, low: float, high: float) -> ConfigurationError:
-    return ConfigurationError(
-        "IBEX-E120", f"{name} is not a {kind} from {low:g} to {high:g}.", f"Correct it, or remove {name}."
-    )
-
-
-def _ambient_problems(environ: Mapping[str, str], cwd: Path) -> list[ConfigurationError]:
-    problems = []
-    files = sorted(p.name for p in cwd.glob(".env*") if p.name == ".env" or p.name.startswith(".env."))
-    if any(not name.endswith(_ENV_FILE_EXAMPLES) for name in files):
-        problems.append(
-            ConfigurationError(
-                "IBEX-E113",
-                "There is a .env file in the working directory.",
-                "Move the values to the variables of the service and delete the file: nothing here reads it.",
-            )
-        )
-    pg = sorted(name for name in environ if _AMBIENT_PG.match(name) and name != "PGID")
-    if pg:
-        problems.append(
-            ConfigurationError(
-                "IBEX-E114",
-                f"Variables of another PostgreSQL client are set: {', '.join(pg)}.",
-                "Remove them: only DATABASE_URL counts.",
-            )
-        )
-    uvicorn = sorted(name for name in environ if _AMBIENT_UVICORN.match(name))
-    if uvicorn:
-        problems.append(
-            ConfigurationError(
-                "IBEX-E115",
-                f"Variables that uvicorn would read are set: {', '.join(uvicorn)}.",
-                "Remove them and use the IBEX_ variables, e.g. IBEX_WORKERS.",
-            )
-        )
-    if environ.get("SSLKEYLOGFILE"):
-        problems.append(
-            ConfigurationError(
-                "IBEX-E116",
-                "SSLKEYLOGFILE is set: the keys of every TLS session would be written to a file.",
-                "Remove it.",
-            )
-        )
-    return problems
 
 
 def _database(environ: Mapping[str, str], rules: HostRules, endpoint: EndpointMode) -> DatabaseSettings:

@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from ibex.database_url import DatabaseSettings
+from ibex.settings import DatabaseSettings
 
 # Neon suspends a compute after 300 idle seconds; a connection that is older than this is not trusted any more.
 MAX_IDLE_SECONDS: Final = 200.0

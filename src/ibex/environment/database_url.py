@@ -8,18 +8,14 @@ the URL or a part of it: a mistyped URL may hold a piece of the password anywher
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import socket
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import unquote
 
-NEON_SUFFIXES: Final = (".neon.tech",)
-POOLER_MARK: Final = "-pooler"
-DEFAULT_PORT: Final = 5432
+from ibex.environment.hosts import HostRules, check_host
+from ibex.environment.values import ConfigurationError, DatabaseSettings, EndpointMode, Secret
 
-EndpointMode = Literal["direct", "as-given", "pooled"]
+DEFAULT_PORT: Final = 5432
 
 _STRONG_SSLMODES: Final = frozenset({"require", "verify-ca", "verify-full"})
 _WEAK_SSLMODES: Final = frozenset({"disable", "allow", "prefer"})
@@ -33,90 +29,7 @@ _INSTEAD: Final = {
     "sslrootcert": "Remove it, or write sslrootcert=system: the system's roots are always used.",
     "statement_timeout": "Remove it and set IBEX_STATEMENT_TIMEOUT_SECONDS.",
 }
-_PRIVATE_NAMES: Final = (".local", ".internal", ".lan", ".home", ".intranet", ".corp", ".localdomain", ".home.arpa")
-_LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-
-
-class Secret:
-    """A string that shows as asterisks wherever it is printed, formatted, or put into a message."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The string itself; call this only where it is handed to a driver or compared."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "**********"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return format(repr(self), spec)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._value))
-
-    def __reduce__(self) -> str:
-        raise TypeError("a secret is not serialised")
-
-
-class ConfigurationError(Exception):
-    """The environment is refused. `id` is stable (IBEX-E1xx), `fix` says what to do; neither quotes a value."""
-
-    def __init__(self, id: str, message: str, fix: str) -> None:
-        super().__init__(f"{id}: {message} {fix}")
-        self.id = id
-        self.message = message
-        self.fix = fix
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseSettings:
-    """Where the database is. `host` is the host as given; use `endpoint_host` to connect at run time."""
-
-    host: str
-    port: int
-    user: str
-    password: Secret
-    database: str
-    endpoint: EndpointMode = "direct"
-
-    @property
-    def host_is_pooler(self) -> bool:
-        """True when the host given is Neon's pooled endpoint (`-pooler` at the end of the first label)."""
-        return self.host.split(".", 1)[0].endswith(POOLER_MARK)
-
-    @property
-    def direct_host(self) -> str:
-        """The host without the pooler in between; the same host when it was direct already."""
-        first, dot, rest = self.host.partition(".")
-        return first.removesuffix(POOLER_MARK) + dot + rest
-
-    @property
-    def endpoint_host(self) -> str:
-        """The host that the running service connects to."""
-        return self.direct_host if self.endpoint == "direct" else self.host
-
-    @property
-    def pooled(self) -> bool:
-        """True when the running service talks through PgBouncer in transaction mode."""
-        return self.endpoint == "pooled" or (self.endpoint == "as-given" and self.host_is_pooler)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRules:
-    """Which hosts are accepted: Neon's and the suffixes an operator named; loopback in a sandbox only."""
-
-    suffixes: tuple[str, ...] = ()
-    allow_loopback: bool = False
 
 
 def parse_database_url(raw: str, rules: HostRules, endpoint: EndpointMode = "direct") -> DatabaseSettings:
@@ -300,60 +213,3 @@ def _check_parameter(name: str, value: str) -> None:
         "DATABASE_URL has a parameter in its query that the service does not take.",
         _INSTEAD.get(name, "Keep only sslmode and channel_binding."),
     )
-
-
-def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a literal host means, in the odd spellings too (127.1, 0x7f000001); None for a name."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        if not re.fullmatch(r"[0-9a-fx.]+", host) or not host[0].isdigit():
-            return None
-        try:
-            address = ipaddress.ip_address(socket.inet_aton(host))
-        except (OSError, ValueError):
-            return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped if mapped is not None else address
-
-
-def is_loopback(host: str) -> bool:
-    """True for localhost by any of its names and for addresses that stay on this machine."""
-    address = address_of(host)
-    if address is not None:
-        return address.is_loopback or address.is_unspecified
-    return host in ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback") or host.endswith(
-        ".localhost"
-    )
-
-
-def check_host(host: str, rules: HostRules) -> None:
-    """Raise ConfigurationError IBEX-E109 (loopback), E110 (private) or E112 (not Neon's) for a refused host."""
-    fix = "Use the connection string of the Neon project: its host ends in .neon.tech."
-    if is_loopback(host):
-        if rules.allow_loopback:
-            return
-        raise ConfigurationError("IBEX-E109", "DATABASE_URL points at this machine.", fix)
-    address = address_of(host)
-    if address is not None:
-        if not address.is_global:
-            raise ConfigurationError(
-                "IBEX-E110", "DATABASE_URL points at a private, link-local or reserved address.", fix
-            )
-        raise ConfigurationError(
-            "IBEX-E112", "DATABASE_URL points at a bare address, whose certificate proves no name.", fix
-        )
-    labels = host.split(".")
-    if len(labels) == 1 or host.endswith(_PRIVATE_NAMES):
-        raise ConfigurationError("IBEX-E110", "DATABASE_URL points at a name of a private network.", fix)
-    suffixes = NEON_SUFFIXES + rules.suffixes
-    if not all(_LABEL.match(label) for label in labels) or not any(_under(host, suffix) for suffix in suffixes):
-        raise ConfigurationError(
-            "IBEX-E112",
-            "DATABASE_URL points at a host that is not one of Neon's.",
-            fix + " To use another host on purpose, name it in IBEX_DATABASE_HOST_SUFFIXES.",
-        )
-
-
-def _under(host: str, suffix: str) -> bool:
-    return host == suffix or (host.endswith("." + suffix.lstrip(".")) and len(host) > len(suffix))

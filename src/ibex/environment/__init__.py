@@ -1,0 +1,1 @@
+"""What the environment may say, and how each refusal reads. `ibex.settings` puts the parts together."""

@@ -1,0 +1,87 @@
+"""The table of every variable: docs/OPERATIONS.md is tested against it, and a misspelled IBEX_ name is found by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One row of the settings table in docs/OPERATIONS.md. `default` is the text that means the default."""
+
+    name: str
+    type: str
+    default: str
+    meaning: str
+
+
+VARIABLES: Final = (
+    Variable(
+        "DATABASE_URL", "URL", "none: required", "Neon's connection string, pooled or direct, as the console shows it"
+    ),
+    Variable("PORT", "integer 1..65535", "8000", "Port that the service listens on; Railway sets it"),
+    Variable(
+        "IBEX_ENVIRONMENT",
+        "production, sandbox",
+        "production",
+        "`sandbox` allows a loopback database host and nothing else; refused on Railway",
+    ),
+    Variable(
+        "IBEX_DATABASE_ENDPOINT",
+        "direct, as-given, pooled",
+        "direct",
+        "`direct` strips `-pooler` from the host; `as-given` keeps the host; `pooled` says that it is a pooler whatever its name",
+    ),
+    Variable(
+        "IBEX_DATABASE_HOST_SUFFIXES",
+        "comma-separated names",
+        "",
+        "Hosts that are accepted although they are not Neon's: a full name or a suffix such as `.db.example.com`",
+    ),
+    Variable("IBEX_POOL_SIZE", "integer 1..200", "10", "Connections to the database that one worker may hold"),
+    Variable(
+        "IBEX_POOL_WAIT_SECONDS",
+        "number 0.1..60",
+        "5",
+        "How long a request waits for a free connection before it is refused",
+    ),
+    Variable(
+        "IBEX_CONNECT_TIMEOUT_SECONDS",
+        "number 10..120",
+        "15",
+        "How long one attempt to connect may take, a cold start of the database included",
+    ),
+    Variable("IBEX_STATEMENT_TIMEOUT_SECONDS", "number 1..300", "15", "How long one statement of a request may take"),
+    Variable(
+        "IBEX_SHUTDOWN_GRACE_SECONDS",
+        "integer 1..300",
+        "20",
+        "How long requests in flight may take to finish after SIGTERM",
+    ),
+    Variable("IBEX_WORKERS", "integer 1..64", "1", "Worker processes of one replica"),
+    Variable("IBEX_HOST", "address", "0.0.0.0", "Address that the service listens on"),
+    Variable("IBEX_LOG_LEVEL", "debug, info, warning, error", "info", "The lowest level that is logged"),
+    Variable(
+        "IBEX_METRICS_TOKEN",
+        "secret, 16 characters or more",
+        "none: /metrics is closed",
+        "Bearer token that reads /metrics",
+    ),
+    Variable(
+        "RAILWAY_*",
+        "set by Railway",
+        "",
+        "Their presence means Railway: proxy headers are trusted, a sandbox is refused",
+    ),
+    Variable("RAILWAY_DEPLOYMENT_DRAINING_SECONDS", "integer", "0", "Compared by `ibex check` with the grace period"),
+    Variable(
+        "RAILWAY_GIT_COMMIT_SHA",
+        "text",
+        "",
+        "Recorded by `ibex migrate deploy`; `IBEX_GIT_COMMIT` where there is no Railway",
+    ),
+    Variable("IBEX_GIT_COMMIT", "text", "", "The commit that is deployed, recorded in the ledger of migrations"),
+)
+
+KNOWN_NAMES: Final = frozenset(variable.name for variable in VARIABLES)
