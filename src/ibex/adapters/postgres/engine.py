@@ -1,4 +1,4 @@
-"""The one place that makes a connection, a pool or an engine. An architecture test forbids it anywhere else.
+"""The one place that makes a connection or a pool. An architecture test forbids it anywhere else.
 
 TLS is always on, and the server's certificate and name are checked against the system's roots. The password is handed
 over as an argument of its own; no DSN is ever built, because drivers put a DSN into their messages.
@@ -13,9 +13,6 @@ import time
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import URL
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from ibex.settings import DatabaseSettings
 
@@ -25,13 +22,11 @@ MIN_CONNECT_TIMEOUT_SECONDS: Final = 10.0
 _RETRY_BASE_SECONDS: Final = 0.1
 _RETRY_CAP_SECONDS: Final = 1.0
 
-# Refused before anything could have run: trying again is safe. A wrong password or name never gets better.
-RETRYABLE_CONNECT_ERRORS: Final = (
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.ConnectionDoesNotExistError,
-    ConnectionError,
-)
+_REFUSED_ATTEMPTS: Final = 4
+
+# Turned away before anything could have run: trying again is safe. A wrong password or name never gets better.
+_STARTING_OR_FULL: Final = (asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+_CUT_OFF: Final = (ConnectionRefusedError, ConnectionResetError, asyncpg.ConnectionDoesNotExistError)
 
 
 async def open_pool(
@@ -107,27 +102,6 @@ async def connect_once(
     return await _connect_with_retries(command_timeout=command_timeout_seconds, **arguments)
 
 
-def make_migration_engine(database: DatabaseSettings, application_name: str) -> AsyncEngine:
-    """An SQLAlchemy engine on the direct host for alembic: no pool, one connection per use.
-
-    The URL carries no query, because the dialect would pass every parameter to the driver as a keyword.
-    """
-    url = URL.create(
-        "postgresql+asyncpg",
-        username=database.user,
-        password=database.password.reveal(),
-        host=database.direct_host,
-        port=database.port,
-        database=database.database,
-    )
-    arguments = connect_arguments(
-        database, host=database.direct_host, pooled=database.endpoint == "pooled", application_name=application_name
-    )
-    for given_by_url in ("host", "port", "user", "password", "database"):
-        del arguments[given_by_url]
-    return create_async_engine(url, poolclass=NullPool, connect_args=arguments, hide_parameters=True)
-
-
 def tls_context() -> ssl.SSLContext:
     """Certificate and host name are verified, against the system's roots, whatever sslmode the URL asked for."""
     context = ssl.create_default_context()
@@ -167,18 +141,25 @@ def connect_arguments(
 
 
 async def _connect_with_retries(*positional: Any, **arguments: Any) -> asyncpg.Connection[asyncpg.Record]:
-    """Connect; while nothing was sent yet, try again with jitter until the connect timeout has passed."""
+    """Connect; while nothing was sent yet, try again with jitter.
+
+    A server that is starting or full is asked until the connect timeout has passed, one that refuses a few times.
+    """
     deadline = time.monotonic() + float(arguments["timeout"])
     delay = _RETRY_BASE_SECONDS
+    refused = 0
     while True:
         try:
             connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(*positional, **arguments)
             return connection
-        except RETRYABLE_CONNECT_ERRORS:
-            pause = delay * random.uniform(0.5, 1.5)
-            if time.monotonic() + pause > deadline:
+        except _CUT_OFF:
+            refused += 1
+            if refused >= _REFUSED_ATTEMPTS or time.monotonic() + delay > deadline:
                 raise
-        await asyncio.sleep(pause)
+        except _STARTING_OR_FULL:
+            if time.monotonic() + delay > deadline:
+                raise
+        await asyncio.sleep(delay * random.uniform(0.5, 1.0))
         delay = min(delay * 2, _RETRY_CAP_SECONDS)
 
 
