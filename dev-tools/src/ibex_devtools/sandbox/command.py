@@ -17,8 +17,8 @@ _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def run_command(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run `arguments` and return the exit code: 128 + n after signal n, 126 or 127 when it cannot be run.
 
-    SIGINT, SIGTERM and SIGHUP are passed on. After the last two the command has TERMINATION_GRACE_SECONDS to end
-    before it is killed; after SIGINT it may go on, as an interactive program does.
+    SIGINT, SIGTERM and SIGHUP are passed on. After the last two the command has TERMINATION_GRACE_SECONDS to
+    end before it is killed; after SIGINT it may go on, as an interactive program does.
     """
     early: list[int] = []
     child: subprocess.Popen[bytes] | None = None
@@ -47,14 +47,14 @@ def run_command(arguments: Sequence[str], environment: Mapping[str, str]) -> int
             arguments,
             env=environment,
             # Should this process be killed, the command must not go on without its database.
-            preexec_fn=lambda: die_with_parent(signal.SIGTERM),
+            preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509 (there is one thread)
         )
     except FileNotFoundError:
         return 127
     except OSError:
         return 126
-    for signum in early:
-        pass_on(signum, None)
+    for missed in early:
+        pass_on(missed, None)
     code = child.wait()
     signal.alarm(0)
     return code if code >= 0 else 128 - code

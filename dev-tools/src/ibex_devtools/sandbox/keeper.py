@@ -1,8 +1,9 @@
 """The process that owns the server, and outlives its owner just long enough to stop it.
 
-It runs as a file of its own (`python -I -S keeper.py JSON`) and so imports nothing but the standard library. It reads
-one command a line from its standard input and answers each with one line of JSON. When the input ends, for whatever
-reason (the owner left, or was killed with no chance to say so), it shuts the server down and removes its files.
+It runs as a file of its own (`python -I -S keeper.py JSON`) and so imports nothing but the standard library.
+It reads one command a line from its standard input and answers each with one line of JSON. When the input
+ends, for whatever reason (the owner left, or was killed with no chance to say so), it shuts the server down
+and removes its files.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def children_of(parent: int) -> list[int]:
                 pairs.append((int(stat.parent.name), int(fields[1])))
     else:
         listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
-        pairs = [(int(pid), int(ppid)) for pid, ppid in (line.split() for line in listing.stdout.splitlines())]
+        pairs = [
+            (int(pid), int(ppid)) for pid, ppid in (line.split() for line in listing.stdout.splitlines())
+        ]
     return [pid for pid, ppid in pairs if ppid == parent]
 
 
@@ -73,7 +76,9 @@ class Keeper:
         arguments += ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         arguments += [f"--pwfile={password_file}", "--no-sync", "--no-instructions"]
         with self.log.open("ab") as log:
-            done = subprocess.run([self.binaries / "initdb", *arguments], stdout=log, **self._spawn())
+            done = subprocess.run(
+                [self.binaries / "initdb", *arguments], check=False, stdout=log, **self._spawn()
+            )
         if done.returncode != 0:
             raise KeeperError(f"initdb failed: {self._log_tail()}")
 
@@ -87,7 +92,7 @@ class Keeper:
                 [self.binaries / "postgres", *arguments],
                 stdout=log,
                 # The second net: should this process be killed too, the kernel tells the server.
-                preexec_fn=lambda: die_with_parent(signal.SIGINT),
+                preexec_fn=lambda: die_with_parent(signal.SIGINT),  # noqa: PLW1509 (there is one thread)
                 **self._spawn(),
             )
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -97,11 +102,13 @@ class Keeper:
                 raise KeeperError(f"PostgreSQL did not start: {self._log_tail()}")
             if time.monotonic() > deadline:
                 self.stop("immediate")
-                raise KeeperError(f"PostgreSQL was not ready after {START_TIMEOUT_SECONDS:.0f} s: {self._log_tail()}")
+                raise KeeperError(
+                    f"PostgreSQL was not ready after {START_TIMEOUT_SECONDS:.0f} s: {self._log_tail()}"
+                )
             time.sleep(POLL_SECONDS)
 
     def stop(self, mode: str) -> None:
-        """Shut down: "fast" ends sessions and writes a checkpoint, "immediate" leaves recovery to the next start."""
+        """Shut down: "fast" with a checkpoint, "immediate" leaves recovery to the next start."""
         if self.server is None:
             return
         self.server.send_signal(signal.SIGINT if mode == "fast" else signal.SIGQUIT)
@@ -150,7 +157,7 @@ class Keeper:
             return []
 
     def _is_ready(self) -> bool:
-        """Read the state from the lock file, as pg_ctl does. A file left by a killed server holds another pid."""
+        """Read the lock file, as pg_ctl does. The one that a killed server left holds another pid."""
         lines = self._postmaster_lines()
         pid = self.server.pid if self.server else None
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
@@ -175,7 +182,7 @@ def serve(keeper: Keeper) -> None:
                 keeper.kill()
             else:
                 commands[name](argument)
-            answer = {"error": None}
+            answer: dict[str, str | None] = {"error": None}
         except (KeeperError, OSError, subprocess.SubprocessError) as error:
             answer = {"error": str(error)}
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -185,9 +185,9 @@ class Sandbox:
                     raise
 
     def _make_owner(self, password: str) -> None:
-        """The role and database of the service. As on Neon the role owns the database; it may do nothing beyond."""
+        """The role and database of the service. The role owns the database and may do nothing beyond."""
         self.cluster.execute(
-            'CREATE ROLE :"owner" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :\'password\';'
+            "CREATE ROLE :\"owner\" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'password';"
             'CREATE DATABASE :"database" OWNER :"owner";',
             {"owner": OWNER, "password": password, "database": DATABASE},
         )

@@ -18,7 +18,7 @@ _SYSTEM_BUNDLES = (
 
 
 def make_certificate(root: Path, account: Account) -> None:
-    """Write server.crt and server.key (localhost, 127.0.0.1), ca.pem, and trust.pem: ca.pem with the system's roots."""
+    """Write server.crt and server.key for localhost, ca.pem, and trust.pem: that and the system's roots."""
     import trustme  # noqa: PLC0415  (a fifth of a second, spent while initdb runs)
 
     authority = trustme.CA(organization_name="IBEX sandbox")

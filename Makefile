@@ -1,0 +1,53 @@
+# One recipe per task; the README, .ci/run and a developer's shell call the same ones.
+# Every target sets up what it needs first: see dev-tools/bootstrap.sh.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+SOURCES := src dev-tools/src tests
+# Number of test processes.
+WORKERS ?= 2
+# Arguments for pytest: make test ARGS="tests/unit -k money".
+ARGS ?=
+
+.PHONY: help setup demo test check format lint types architecture bench faults clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv as uv.lock says (the other targets do so themselves)
+	@dev-tools/bootstrap.sh dev
+
+# Make hands DEMO_BASKETS=N and DEMO_EXIT=1 to the demo's environment by itself.
+demo: ## sell a real shop's baskets on a real PostgreSQL; DEMO_BASKETS=N for more, DEMO_EXIT=1 to stop afterwards
+	@dev-tools/bootstrap.sh demo
+	@$(BIN)/ibex-sandbox run -- $(BIN)/python -m ibex_devtools.demo
+
+test: setup ## run the tests, on a PostgreSQL of their own; ARGS="..." for pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check: lint types architecture ## formatting, lint, types, direction of imports
+
+format: setup ## format the code and mend what can be mended
+	@$(BIN)/ruff check --fix --exit-zero --quiet $(SOURCES) migrations
+	@$(BIN)/ruff format $(SOURCES) migrations
+
+lint: setup ## formatting and lint alone
+	@$(BIN)/ruff format --check $(SOURCES) migrations
+	@$(BIN)/ruff check $(SOURCES) migrations
+
+types: setup ## types alone
+	@$(BIN)/mypy $(SOURCES)
+
+architecture: setup ## direction of imports alone
+	@$(BIN)/lint-imports
+
+bench: setup ## measure the hot paths next to what the database alone can do
+	@$(BIN)/python -m ibex_devtools.bench
+
+faults: setup ## the whole fault suite: killed servers, lost connections, racing deploys
+	@$(BIN)/python -m pytest --faults=full tests/faults $(ARGS)
+
+clean: ## remove everything that was made: .venv, .tools, caches
+	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	@find $(SOURCES) migrations -name __pycache__ -type d -prune -exec rm -rf {} +
