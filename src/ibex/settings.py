@@ -16,7 +16,16 @@ from ibex.environment.reader import Reader
 from ibex.environment.values import ConfigurationError, DatabaseSettings, EndpointMode, Secret
 from ibex.environment.variables import KNOWN_NAMES, VARIABLES, Variable
 
-__all__ = ["VARIABLES", "ConfigurationError", "DatabaseSettings", "Secret", "Settings", "Variable", "load_settings"]
+__all__ = [
+    "VARIABLES",
+    "ConfigurationError",
+    "DatabaseSettings",
+    "Secret",
+    "Settings",
+    "Variable",
+    "load_settings",
+    "redact",
+]
 
 Environment = Literal["production", "sandbox"]
 
@@ -77,12 +86,30 @@ def load_settings_and_problems() -> tuple[Settings | None, list[ConfigurationErr
     return read_environ(os.environ, cwd=Path.cwd())
 
 
-def read_environ(environ: Mapping[str, str], *, cwd: Path) -> tuple[Settings | None, list[ConfigurationError]]:
+def is_deployed() -> bool:
+    """True where a production service may be: on Railway, or with a DATABASE_URL outside a sandbox."""
+    railway = any(name.startswith("RAILWAY_") for name in os.environ)
+    return railway or ("DATABASE_URL" in os.environ and os.environ.get("IBEX_ENVIRONMENT") != "sandbox")
+
+
+def redact(text: str) -> str:
+    """`text` without the DATABASE_URL and the password of this process, for tracebacks of defects."""
+    raw = os.environ.get("DATABASE_URL", "")
+    text = text.replace(raw, "**********") if len(raw) >= 4 else text
+    settings, _ = load_settings_and_problems()
+    return settings.database.redact(text) if settings else text
+
+
+def read_environ(
+    environ: Mapping[str, str], *, cwd: Path
+) -> tuple[Settings | None, list[ConfigurationError]]:
     """The settings, or None and every problem that was found."""
     reader = Reader(environ)
     reader.problems.extend(ambient_problems(environ, cwd))
     on_railway = any(name.startswith("RAILWAY_") for name in environ)
-    environment: Environment = reader.choice("IBEX_ENVIRONMENT", ("production", "sandbox"), "production", "IBEX-E117")
+    environment: Environment = reader.choice(
+        "IBEX_ENVIRONMENT", ("production", "sandbox"), "production", "IBEX-E117"
+    )
     if environment == "sandbox" and on_railway:
         reader.problems.append(
             ConfigurationError(
@@ -92,8 +119,12 @@ def read_environ(environ: Mapping[str, str], *, cwd: Path) -> tuple[Settings | N
             )
         )
     none_named: tuple[str, ...] = ()
-    suffixes = reader.attempt(lambda: _host_suffixes(environ.get("IBEX_DATABASE_HOST_SUFFIXES", "")), none_named)
-    endpoint: EndpointMode = reader.choice("IBEX_DATABASE_ENDPOINT", ("direct", "as-given", "pooled"), "direct")
+    suffixes = reader.attempt(
+        lambda: _host_suffixes(environ.get("IBEX_DATABASE_HOST_SUFFIXES", "")), none_named
+    )
+    endpoint: EndpointMode = reader.choice(
+        "IBEX_DATABASE_ENDPOINT", ("direct", "as-given", "pooled"), "direct"
+    )
     rules = HostRules(suffixes=suffixes, allow_loopback=environment == "sandbox")
     database = reader.attempt(lambda: _database(environ, rules, endpoint), None)
     values = _plain_values(reader)
@@ -124,7 +155,9 @@ def _plain_values(reader: Reader) -> dict[str, Any]:
         "statement_timeout_seconds": reader.number("IBEX_STATEMENT_TIMEOUT_SECONDS", 15.0, 1, 300),
         "shutdown_grace_seconds": reader.integer("IBEX_SHUTDOWN_GRACE_SECONDS", 20, 1, 300),
         "log_level": reader.choice("IBEX_LOG_LEVEL", _LEVELS, "info"),
-        "metrics_token": reader.attempt(lambda: _metrics_token(reader.environ.get("IBEX_METRICS_TOKEN", "")), None),
+        "metrics_token": reader.attempt(
+            lambda: _metrics_token(reader.environ.get("IBEX_METRICS_TOKEN", "")), None
+        ),
         "railway_draining_seconds": int(draining) if draining and draining.isdigit() else None,
     }
 
@@ -139,7 +172,9 @@ def _database(environ: Mapping[str, str], rules: HostRules, endpoint: EndpointMo
         )
         hint = f" {others[0]} is set, but it is not read." if others else ""
         raise ConfigurationError(
-            "IBEX-E101", "DATABASE_URL is not set." + hint, "Set it to the connection string that Neon's console shows."
+            "IBEX-E101",
+            "DATABASE_URL is not set." + hint,
+            "Set it to the connection string that Neon's console shows.",
         )
     return parse_database_url(raw, rules, endpoint)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, Literal
+from urllib.parse import quote, quote_plus
 
 POOLER_MARK: Final = "-pooler"
 
@@ -81,3 +82,10 @@ class DatabaseSettings:
     def pooled(self) -> bool:
         """True when the running service talks through PgBouncer in transaction mode."""
         return self.endpoint == "pooled" or (self.endpoint == "as-given" and self.host_is_pooler)
+
+    def redact(self, text: str) -> str:
+        """`text` without the password, raw or percent-encoded."""
+        raw = self.password.reveal()
+        for shape in {raw, quote(raw, safe=""), quote(raw), quote_plus(raw)}:
+            text = text.replace(shape, repr(self.password)) if len(shape) >= 4 else text
+        return text

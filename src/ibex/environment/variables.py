@@ -18,7 +18,10 @@ class Variable:
 
 VARIABLES: Final = (
     Variable(
-        "DATABASE_URL", "URL", "none: required", "Neon's connection string, pooled or direct, as the console shows it"
+        "DATABASE_URL",
+        "URL",
+        "none: required",
+        "Neon's connection string, pooled or direct, as the console shows it",
     ),
     Variable("PORT", "integer 1..65535", "8000", "Port that the service listens on; Railway sets it"),
     Variable(
@@ -39,7 +42,9 @@ VARIABLES: Final = (
         "",
         "Hosts that are accepted although they are not Neon's: a full name or a suffix such as `.db.example.com`",
     ),
-    Variable("IBEX_POOL_SIZE", "integer 1..200", "10", "Connections to the database that one worker may hold"),
+    Variable(
+        "IBEX_POOL_SIZE", "integer 1..200", "10", "Connections to the database that one worker may hold"
+    ),
     Variable(
         "IBEX_POOL_WAIT_SECONDS",
         "number 0.1..60",
@@ -52,7 +57,12 @@ VARIABLES: Final = (
         "15",
         "How long one attempt to connect may take, a cold start of the database included",
     ),
-    Variable("IBEX_STATEMENT_TIMEOUT_SECONDS", "number 1..300", "15", "How long one statement of a request may take"),
+    Variable(
+        "IBEX_STATEMENT_TIMEOUT_SECONDS",
+        "number 1..300",
+        "15",
+        "How long one statement of a request may take",
+    ),
     Variable(
         "IBEX_SHUTDOWN_GRACE_SECONDS",
         "integer 1..300",
@@ -74,14 +84,21 @@ VARIABLES: Final = (
         "",
         "Their presence means Railway: proxy headers are trusted, a sandbox is refused",
     ),
-    Variable("RAILWAY_DEPLOYMENT_DRAINING_SECONDS", "integer", "0", "Compared by `ibex check` with the grace period"),
+    Variable(
+        "RAILWAY_DEPLOYMENT_DRAINING_SECONDS",
+        "integer",
+        "0",
+        "Compared by `ibex check` with the grace period",
+    ),
     Variable(
         "RAILWAY_GIT_COMMIT_SHA",
         "text",
         "",
         "Recorded by `ibex migrate deploy`; `IBEX_GIT_COMMIT` where there is no Railway",
     ),
-    Variable("IBEX_GIT_COMMIT", "text", "", "The commit that is deployed, recorded in the ledger of migrations"),
+    Variable(
+        "IBEX_GIT_COMMIT", "text", "", "The commit that is deployed, recorded in the ledger of migrations"
+    ),
 )
 
 KNOWN_NAMES: Final = frozenset(variable.name for variable in VARIABLES)

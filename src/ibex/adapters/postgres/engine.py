@@ -10,11 +10,14 @@ import asyncio
 import random
 import ssl
 import time
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
 from ibex.settings import DatabaseSettings
+
+# A string, because asyncpg's class is generic for type checkers only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 # Neon suspends a compute after 300 idle seconds; a connection that is older than this is not trusted any more.
 MAX_IDLE_SECONDS: Final = 200.0

@@ -31,7 +31,13 @@ _IN_SCHEMA = "c.relnamespace = to_regnamespace('ibex')"
 
 QUERIES = (
     _grants(
-        "schema", "pg_namespace n", "n.nspacl", "n.nspowner", "n.nspname", "'n'", "n.oid = to_regnamespace('ibex')"
+        "schema",
+        "pg_namespace n",
+        "n.nspacl",
+        "n.nspowner",
+        "n.nspname",
+        "'n'",
+        "n.oid = to_regnamespace('ibex')",
     ),
     _grants(
         "table",
@@ -43,7 +49,13 @@ QUERIES = (
         f"{_IN_SCHEMA} AND c.relkind IN ('r', 'p', 'f', 'v', 'm')",
     ),
     _grants(
-        "sequence", "pg_class c", "c.relacl", "c.relowner", "c.relname", "'s'", f"{_IN_SCHEMA} AND c.relkind = 'S'"
+        "sequence",
+        "pg_class c",
+        "c.relacl",
+        "c.relowner",
+        "c.relname",
+        "'s'",
+        f"{_IN_SCHEMA} AND c.relkind = 'S'",
     ),
     _grants(
         "function",

@@ -39,7 +39,10 @@ def load_fingerprint(directory: Path) -> Fingerprint | None:
 
 def render_fingerprint(fingerprint: Fingerprint) -> str:
     """The text of the file: sorted, long definitions split by line, so that a review shows what changed."""
-    objects = {key: value.split("\n") if "\n" in value else value for key, value in sorted(fingerprint.objects.items())}
+    objects = {
+        key: value.split("\n") if "\n" in value else value
+        for key, value in sorted(fingerprint.objects.items())
+    }
     body = {"format": _FORMAT, "revision": fingerprint.revision, "objects": objects}
     return json.dumps(body, indent=1, ensure_ascii=True) + "\n"
 

@@ -41,6 +41,8 @@ def _after(before: RevisionHistory | None, row: LedgerRow) -> RevisionHistory:
         return RevisionHistory("failed" if row.outcome == "failed" else "pending", row, accepted)
     if row.action == "applied":
         return RevisionHistory("applied", row, frozenset({row.sha256}))
+    if row.action == "accept-drift":
+        return RevisionHistory(status, row, accepted)
     if row.action == "accept-edit":
         return RevisionHistory(status, row, accepted | {row.sha256})
     if row.action == "downgrade" and row.outcome != "done":

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-import asyncpg
+from ibex.adapters.postgres.engine import Connection
 
-Connection = asyncpg.Connection[asyncpg.Record]
-Action = Literal["apply", "downgrade", "rolled-back", "applied", "accept-edit"]
+Action = Literal["apply", "downgrade", "rolled-back", "applied", "accept-edit", "accept-drift"]
 Outcome = Literal["running", "done", "failed", "gave-up", "interrupted"]
 
 PRELUDE = """\
@@ -26,7 +25,7 @@ CREATE TABLE IF NOT EXISTS ibex.migration_log (
   id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT migration_log_pk PRIMARY KEY,
   revision text NOT NULL,
   action text NOT NULL CONSTRAINT migration_log_action_known
-    CHECK (action IN ('apply', 'downgrade', 'rolled-back', 'applied', 'accept-edit')),
+    CHECK (action IN ('apply', 'downgrade', 'rolled-back', 'applied', 'accept-edit', 'accept-drift')),
   outcome text NOT NULL CONSTRAINT migration_log_outcome_known
     CHECK (outcome IN ('running', 'done', 'failed', 'gave-up', 'interrupted')),
   sha256 text NOT NULL CONSTRAINT migration_log_sha256_is_hex CHECK (sha256 ~ '^[0-9a-f]{64}$'),

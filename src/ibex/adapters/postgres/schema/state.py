@@ -65,7 +65,9 @@ class SchemaState:
         if self.kind == "ahead":
             return f"The schema is at {self.revision}, ahead of this code ({self.head}) by {', '.join(self.beyond)}."
         if self.kind == "behind":
-            return f"The schema is at {self.revision or 'nothing'}; this code needs {self.head}. Run: {DEPLOY}"
+            return (
+                f"The schema is at {self.revision or 'nothing'}; this code needs {self.head}. Run: {DEPLOY}"
+            )
         if self.kind == "drifted":
             return f"The schema was changed by hand ({len(self.drift)} lines of difference). Run: {DRIFT}"
         return f"{self.problems[0].id}: {self.problems[0].message} {self.problems[0].fix}"
@@ -129,12 +131,16 @@ def assess(
     version = versions[0] if versions else None
     if unmanaged:
         problem = Problem(
-            "IBEX-E306", "The schema ibex has tables, but no ledger.", "Use an empty database, or restore the ledger."
+            "IBEX-E306",
+            "The schema ibex has tables, but no ledger.",
+            "Use an empty database, or restore the ledger.",
         )
         return SchemaState(kind="conflict", revision=None, head=head, problems=(problem,))
     if len(versions) > 1:
         problem = Problem(
-            "IBEX-E305", f"The version table has {len(versions)} rows.", "Restore its one row from ibex.migration_log."
+            "IBEX-E305",
+            f"The version table has {len(versions)} rows.",
+            "Restore its one row from ibex.migration_log.",
         )
         return SchemaState(kind="conflict", revision=version, head=head, problems=(problem,))
     if version is not None and version not in names:
@@ -146,7 +152,9 @@ def assess(
     interrupted = tuple(n for n in names[position:] if (h := histories.get(n)) and h.status == "unfinished")
     kind: Kind = "behind" if position < len(names) else "current"
     if problems:
-        kind = "failed" if any(problem.id in ("IBEX-E302", "IBEX-E311") for problem in problems) else "conflict"
+        kind = (
+            "failed" if any(problem.id in ("IBEX-E302", "IBEX-E311") for problem in problems) else "conflict"
+        )
     return SchemaState(
         kind=kind,
         revision=version,
@@ -157,10 +165,14 @@ def assess(
     )
 
 
-def _beyond_the_code(revisions: Revisions, version: str, histories: Mapping[str, RevisionHistory]) -> SchemaState:
+def _beyond_the_code(
+    revisions: Revisions, version: str, histories: Mapping[str, RevisionHistory]
+) -> SchemaState:
     """The database's version is unknown to the code: either the code was rolled back, or the lines parted."""
     names = revisions.names
-    beyond = tuple(name for name, history in histories.items() if history.status == "applied" and name not in names)
+    beyond = tuple(
+        name for name, history in histories.items() if history.status == "applied" and name not in names
+    )
     all_of_ours = all((h := histories.get(name)) and h.status == "applied" for name in names)
     edits = _applied_problems(revisions, names, histories) if all_of_ours else []
     if version in beyond and all_of_ours and not edits:
@@ -239,7 +251,11 @@ def _pending_problems(
 
 def _stray_problems(names: Sequence[str], histories: Mapping[str, RevisionHistory]) -> list[Problem]:
     return [
-        Problem("IBEX-E304", f"{name} is applied, but its file is missing here.", "Deploy the code that has the file.")
+        Problem(
+            "IBEX-E304",
+            f"{name} is applied, but its file is missing here.",
+            "Deploy the code that has the file.",
+        )
         for name, history in histories.items()
         if history.status == "applied" and name not in names
     ]
