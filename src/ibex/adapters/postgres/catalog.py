@@ -1,0 +1,117 @@
+"""Products on PostgreSQL, and the prices that a process remembers."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from ibex.adapters.postgres.database import Database, Record
+from ibex.domain.catalog.model import Product, ProductRef
+from ibex.domain.shared.ids import ProductId, StoreId
+
+COLUMNS: Final = """
+p.id, p.store_id, p.sku, p.name, p.category_id, p.unit, p.unit_price, p.cost_price, p.tax_rate, p.track_stock, p.stock,
+p.oversold, p.reorder_level, p.active, p.version, p.created_at, p.updated_at,
+ARRAY(SELECT b.barcode FROM ibex.product_barcodes b
+      WHERE b.store_id = p.store_id AND b.product_id = p.id ORDER BY b.barcode) AS barcodes
+"""
+GET: Final = f"SELECT {COLUMNS} FROM ibex.products p WHERE p.store_id = $1 AND p.id = $2"
+FIND: Final = f"""
+WITH named AS (
+  SELECT unnest($2::uuid[]) AS id
+  UNION SELECT x.id FROM ibex.products x WHERE x.store_id = $1 AND x.sku = ANY($3::text[])
+  UNION SELECT b.product_id FROM ibex.product_barcodes b WHERE b.store_id = $1 AND b.barcode = ANY($4::text[])
+)
+SELECT {COLUMNS} FROM named n JOIN ibex.products p ON p.store_id = $1 AND p.id = n.id
+"""
+REMEMBERED: Final = 50_000
+REMEMBERED_SECONDS: Final = 300.0
+
+
+def product_of(row: Record) -> Product:
+    """A row of COLUMNS as a product."""
+    values = dict(row)
+    values["barcodes"] = tuple(values["barcodes"])
+    return Product(**values)
+
+
+class PostgresProducts:
+    """Implements ProductRepository, and finds products by any of their names in one round trip."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, store_id: StoreId, product_id: ProductId) -> Product | None:
+        """See the port."""
+        row = await self._database.read_one(GET, store_id, product_id)
+        return None if row is None else product_of(row)
+
+    async def find(self, store_id: StoreId, refs: Iterable[ProductRef]) -> list[Product]:
+        """The products that the references name."""
+        wanted = list(refs)
+        rows = await self._database.read(
+            FIND,
+            store_id,
+            [ref.id for ref in wanted if ref.id is not None],
+            [ref.sku for ref in wanted if ref.sku is not None],
+            [ref.barcode for ref in wanted if ref.barcode is not None],
+        )
+        return [product_of(row) for row in rows]
+
+
+class RememberedProducts:
+    """Implements ProductReader: what was read once is remembered.
+
+    It may be old: a sale names the version that it was priced from, ``ibex.post`` refuses an old one, and the use case
+    then forgets and reads again. So memory saves the round trip of reading prices and is never trusted.
+    """
+
+    def __init__(self, products: PostgresProducts, *, limit: int = REMEMBERED) -> None:
+        self._products = products
+        self._limit = limit
+        self._known: OrderedDict[tuple[StoreId, ProductRef], tuple[float, Product]] = OrderedDict()
+
+    async def find(self, store_id: StoreId, refs: Sequence[ProductRef]) -> Mapping[ProductRef, Product]:
+        """See the port. No round trip where all are remembered, else one."""
+        now = time.monotonic()
+        found: dict[ProductRef, Product] = {}
+        missing: list[ProductRef] = []
+        for ref in refs:
+            known = self._known.get((store_id, ref))
+            if known is not None and known[0] > now:
+                found[ref] = known[1]
+            else:
+                missing.append(ref)
+        if missing:
+            for product in await self._products.find(store_id, missing):
+                self._remember(store_id, product, now + REMEMBERED_SECONDS)
+                for ref in missing:
+                    if names(ref, product):
+                        found[ref] = product
+        return found
+
+    def forget(self, store_id: StoreId, product_ids: Sequence[ProductId]) -> None:
+        """See the port."""
+        old = set(product_ids)
+        stale = [key for key, (_, product) in self._known.items() if key[0] == store_id and product.id in old]
+        for key in stale:
+            del self._known[key]
+
+    def _remember(self, store_id: StoreId, product: Product, until: float) -> None:
+        refs = [ProductRef(id=product.id), ProductRef(sku=product.sku)]
+        refs.extend(ProductRef(barcode=code) for code in product.barcodes)
+        for ref in refs:
+            self._known[store_id, ref] = (until, product)
+        while len(self._known) > self._limit:
+            self._known.popitem(last=False)
+
+
+def names(ref: ProductRef, product: Product) -> bool:
+    """Whether the reference is one of the product's names."""
+    if ref.id is not None:
+        return ref.id == product.id
+    if ref.sku is not None:
+        return ref.sku == product.sku
+    return ref.barcode in product.barcodes

@@ -1,0 +1,70 @@
+"""The journal on PostgreSQL: one call of ``ibex.post``, one transaction, one round trip."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from ibex.adapters.postgres.database import Database
+from ibex.adapters.postgres.posting import Posting
+from ibex.adapters.postgres.refusals import KEY_EXISTS, refusal_of
+from ibex.domain.shared.errors import IdempotencyKeyReused, RequestInProgress
+from ibex.domain.shared.ids import StoreId
+from ibex.domain.shared.journal import Changes, Posted, Reply
+
+POST: Final = "SELECT ibex.post($1::jsonb, $2::text)"
+RECALL: Final = """
+SELECT fingerprint, status, body FROM ibex.idempotency_keys
+WHERE store_id = $1 AND key = $2 AND created_at > now() - interval '24 hours'
+"""
+
+
+class PostgresJournal:
+    """Implements ibex.domain.shared.journal.Journal."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def post(self, changes: Changes, reply: Reply, result: object) -> Posted:
+        """See the port. One round trip; two when the key turns out to have been used before."""
+        posting = Posting(changes)
+        body = reply.present(result)
+        kept = body if reply.key is not None else None
+        try:
+            rows = await self._database.write(
+                POST, posting.head(reply), posting.rows(kept), repeatable=reply.key is not None
+            )
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == KEY_EXISTS:
+                return await self._first_answer(changes.store_id, reply)
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise
+            raise refusal from error
+        outcome: dict[str, Any] = msgspec.json.decode(rows[0][0])
+        numbers = {int(placeholder): number for placeholder, number in outcome["numbers"].items()}
+        for placeholder, number in numbers.items():
+            body = body.replace(b"%d" % placeholder, b"%d" % number)
+        return Posted(document=body, status=reply.status, numbers=numbers, moved=outcome["moved"])
+
+    async def recall(self, store_id: StoreId, reply: Reply) -> Posted | None:
+        """See the port. One round trip, none without a key."""
+        if reply.key is None:
+            return None
+        row = await self._database.read_one(RECALL, store_id, reply.key)
+        if row is None:
+            return None
+        if not hmac.compare_digest(row["fingerprint"], reply.fingerprint):
+            raise IdempotencyKeyReused(
+                "This Idempotency-Key was used for another request; take a new key for a new request."
+            )
+        return Posted(document=row["body"].encode(), status=row["status"], replayed=True)
+
+    async def _first_answer(self, store_id: StoreId, reply: Reply) -> Posted:
+        posted = await self.recall(store_id, reply)
+        if posted is None:
+            raise RequestInProgress("A request with this Idempotency-Key is still running; wait and repeat.")
+        return posted

@@ -1,0 +1,185 @@
+"""How the domain's things are written as rows: plain dictionaries that ``ibex.post`` turns into records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+from ibex.domain.catalog.model import Product, StockMovement
+from ibex.domain.customers.model import Customer
+from ibex.domain.ledger.model import LedgerEntry
+from ibex.domain.sales.model import Invoice, InvoiceLine
+from ibex.domain.sales.pricing import Discount
+from ibex.domain.sales.tender import Payment
+
+Row = dict[str, Any]
+
+
+def discount_row(discount: Discount | None) -> Row | None:
+    """A discount as JSON."""
+    if discount is None:
+        return None
+    if discount.percent is not None:
+        return {"percent": f"{discount.percent:f}"}
+    return {"amount": f"{discount.amount:f}"}
+
+
+def invoice_row(invoice: Invoice) -> Row:
+    """The columns of ``ibex.invoices`` that a use case decides."""
+    sums = invoice.totals
+    return {
+        "id": invoice.id,
+        "number": invoice.number,
+        "status": invoice.status,
+        "customer_id": invoice.customer_id,
+        "currency": invoice.currency.code,
+        "prices_include_tax": invoice.prices_include_tax,
+        "line_count": len(invoice.lines),
+        "subtotal": sums.subtotal,
+        "discount_total": sums.discount,
+        "net_total": sums.net,
+        "tax_total": sums.tax,
+        "rounding": sums.rounding,
+        "total": sums.total,
+        "paid": invoice.paid,
+        "credited": invoice.credited,
+        "discount": discount_row(invoice.discount),
+        "note": invoice.note,
+        "offline": invoice.offline,
+        "due_date": invoice.due_date,
+        "business_date": invoice.business_date,
+        "occurred_at": invoice.occurred_at,
+        "issued_at": invoice.issued_at,
+    }
+
+
+def changed_invoice_row(invoice: Invoice) -> Row:
+    """What may change of an invoice: all of a draft, of an issued one its settlement (the database sees to that)."""
+    row = invoice_row(invoice)
+    del row["id"], row["currency"], row["prices_include_tax"], row["offline"]
+    row["cancelled_at"] = invoice.cancelled_at
+    return row
+
+
+def invoice_line_row(invoice_id: UUID, line: InvoiceLine) -> Row:
+    """The columns of ``ibex.invoice_lines``."""
+    amounts = line.amounts
+    return {
+        "invoice_id": invoice_id,
+        "line_no": line.line_no,
+        "product_id": line.product_id,
+        "sku": line.sku,
+        "name": line.name,
+        "unit_price": line.unit_price,
+        "quantity": line.quantity,
+        "tax_rate": line.tax_rate,
+        "cost_price": line.cost_price,
+        "gross": amounts.gross,
+        "discount": amounts.discount,
+        "order_discount": amounts.order_discount,
+        "net": amounts.net,
+        "tax": amounts.tax,
+        "total": amounts.total,
+    }
+
+
+def payment_row(payment: Payment) -> Row:
+    """The columns of ``ibex.payments``."""
+    applied = payment.applied
+    return {
+        "id": payment.id,
+        "receipt_id": payment.receipt_id,
+        "receipt_number": payment.receipt_number,
+        "kind": payment.kind,
+        "method": applied.method,
+        "amount": applied.amount,
+        "tendered": applied.tendered,
+        "change_due": applied.change_due,
+        "reference": applied.reference,
+        "invoice_id": payment.invoice_id,
+        "credit_note_id": payment.credit_note_id,
+        "customer_id": payment.customer_id,
+        "shift_id": payment.shift_id,
+        "business_date": payment.business_date,
+        "occurred_at": payment.occurred_at,
+    }
+
+
+def ledger_row(entry: LedgerEntry, seq: int) -> Row:
+    """The columns of ``ibex.ledger_entries``; ``seq`` counts within the posting from 1."""
+    return {
+        "seq": seq,
+        "id": entry.id,
+        "type": entry.type,
+        "debit": entry.debit,
+        "credit": entry.credit,
+        "currency": entry.currency.code,
+        "customer_id": entry.customer_id,
+        "document_number": entry.document_number,
+        "invoice_id": entry.invoice_id,
+        "credit_note_id": entry.credit_note_id,
+        "payment_id": entry.payment_id,
+        "note": entry.note,
+        "business_date": entry.business_date,
+        "occurred_at": entry.occurred_at,
+    }
+
+
+def movement_rows(movement: StockMovement, ord_: int) -> tuple[Row, Row]:
+    """What to lock and check, and the columns of ``ibex.stock_movements`` that are known before."""
+    check = {
+        "ord": ord_,
+        "product_id": movement.product_id,
+        "quantity": movement.quantity,
+        "counted": movement.counted,
+        "version": movement.expected_version,
+        "must_be_active": movement.must_be_active,
+        "may_oversell": movement.may_oversell,
+    }
+    row = {
+        "seq": ord_,
+        "id": movement.id,
+        "kind": movement.kind,
+        "reason": movement.reason,
+        "unit_cost": movement.unit_cost,
+        "invoice_id": movement.invoice_id,
+        "credit_note_id": movement.credit_note_id,
+        "occurred_at": movement.occurred_at,
+    }
+    return check, row
+
+
+def product_row(product: Product) -> Row:
+    """The columns of ``ibex.products`` but for the stock, which only movements change."""
+    return {
+        "sku": product.sku,
+        "name": product.name,
+        "category_id": product.category_id,
+        "unit": product.unit,
+        "unit_price": product.unit_price,
+        "cost_price": product.cost_price,
+        "tax_rate": product.tax_rate,
+        "track_stock": product.track_stock,
+        "reorder_level": product.reorder_level,
+        "active": product.active,
+    }
+
+
+def customer_row(customer: Customer) -> Row:
+    """The columns of ``ibex.customers`` but for the balance, which only the ledger changes."""
+    return {
+        "name": customer.name,
+        "phone": customer.phone,
+        "email": customer.email,
+        "address": customer.address,
+        "credit_limit": customer.credit_limit,
+        "active": customer.active,
+    }
+
+
+RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
+    Product: ("products", product_row),
+    Customer: ("customers", customer_row),
+}
+"""Things that change seldom: their table, and their row without id, version and times of change."""

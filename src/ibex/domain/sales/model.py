@@ -1,0 +1,210 @@
+"""Invoices and their life cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from ibex.domain.sales.pricing import Discount, Priced, ToPrice, Totals, price_lines, totals
+from ibex.domain.shared.errors import InvalidTransition, InvalidValue, LimitExceeded
+from ibex.domain.shared.ids import CustomerId, InvoiceId, OperatorId, ProductId, StoreId
+from ibex.domain.shared.money import ZERO, Currency
+from ibex.domain.shared.text import note
+
+MAX_LINES: Final = 500
+
+
+class InvoiceStatus(StrEnum):
+    """Where an invoice stands in its life."""
+
+    DRAFT = "DRAFT"
+    UNPAID = "UNPAID"
+    PAID = "PAID"
+    CANCELLED = "CANCELLED"
+
+
+TRANSITIONS: Final[dict[InvoiceStatus, frozenset[InvoiceStatus]]] = {
+    InvoiceStatus.DRAFT: frozenset({InvoiceStatus.UNPAID, InvoiceStatus.PAID, InvoiceStatus.CANCELLED}),
+    InvoiceStatus.UNPAID: frozenset({InvoiceStatus.PAID}),
+    InvoiceStatus.PAID: frozenset(),
+    InvoiceStatus.CANCELLED: frozenset(),
+}
+"""The whole life cycle. What is not listed is refused; an issued invoice is corrected by a credit note only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLine:
+    """One line: what was sold, at what price, as of the moment it was written."""
+
+    line_no: int
+    product_id: ProductId
+    sku: str
+    name: str
+    unit_price: Decimal
+    quantity: Decimal
+    tax_rate: Decimal
+    cost_price: Decimal | None
+    amounts: Priced
+    returned: Decimal = ZERO
+    """How much of the quantity has come back."""
+
+    @property
+    def returnable(self) -> Decimal:
+        """How much may still come back."""
+        return self.quantity - self.returned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineDraft:
+    """A line before it is priced: the product's facts as they are now."""
+
+    product_id: ProductId
+    sku: str
+    name: str
+    unit_price: Decimal
+    quantity: Decimal
+    tax_rate: Decimal
+    cost_price: Decimal | None = None
+    discount: Discount | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaxLine:
+    """The tax summary of one rate (in percent)."""
+
+    rate: Decimal
+    net: Decimal
+    tax: Decimal
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoice:
+    """An invoice. ``number`` is gapless within the store and exists from the moment of issue."""
+
+    id: InvoiceId
+    store_id: StoreId
+    status: InvoiceStatus
+    operator_id: OperatorId
+    currency: Currency
+    prices_include_tax: bool
+    lines: tuple[InvoiceLine, ...]
+    totals: Totals
+    business_date: date
+    occurred_at: datetime
+    created_at: datetime
+    number: int | None = None
+    customer_id: CustomerId | None = None
+    discount: Discount | None = None
+    note: str = ""
+    paid: Decimal = ZERO
+    credited: Decimal = ZERO
+    offline: bool = False
+    oversold: bool = False
+    due_date: date | None = None
+    issued_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        note(self.note, field="note")
+
+    @property
+    def outstanding(self) -> Decimal:
+        """What is still to be paid; 0 for a draft's or a cancelled invoice's sake of a debt that never was."""
+        if self.status in (InvoiceStatus.DRAFT, InvoiceStatus.CANCELLED):
+            return self.currency.zero()
+        return self.totals.total - self.paid - self.credited
+
+    def tax_summary(self) -> list[TaxLine]:
+        """The lines' tax by rate, highest rate first."""
+        return summarise_tax(self.lines)
+
+    def quantities(self) -> dict[ProductId, Decimal]:
+        """How much of each product, lines of the same product taken together."""
+        sums: dict[ProductId, Decimal] = {}
+        for line in self.lines:
+            sums[line.product_id] = sums.get(line.product_id, ZERO) + line.quantity
+        return sums
+
+    def becoming(self, status: InvoiceStatus) -> Invoice:
+        """The same invoice in its next status. Raises InvalidTransition if the life cycle does not list it."""
+        if status not in TRANSITIONS[self.status]:
+            raise InvalidTransition(
+                f"An invoice that is {self.status.value} cannot become {status.value}.",
+                current=self.status.value,
+                asked=status.value,
+            )
+        return replace(self, status=status)
+
+    def issued(self, *, number: int, at: datetime, business_date: date, paid: Decimal, rounding: Totals) -> Invoice:
+        """The draft as issued, paid or on credit. ``rounding`` are the totals with or without cash rounding.
+
+        Raises InvalidTransition unless it is a draft, InvalidValue for a debt that is nobody's.
+        """
+        settled = paid == rounding.total
+        after = self.becoming(InvoiceStatus.PAID if settled else InvoiceStatus.UNPAID)
+        if not settled and self.customer_id is None:
+            raise InvalidValue("A sale on credit needs a customer.", field="customer_id")
+        return replace(
+            after, number=number, issued_at=at, business_date=business_date, paid=paid, totals=rounding
+        )
+
+    def settled_by(self, amount: Decimal) -> Invoice:
+        """After a payment of ``amount`` for it. Raises InvalidTransition if nothing is owed."""
+        if self.status is not InvoiceStatus.UNPAID:
+            self.becoming(InvoiceStatus.PAID)
+        after = replace(self, paid=self.paid + amount)
+        return after.becoming(InvoiceStatus.PAID) if after.outstanding == 0 else after
+
+    def cancelled(self, at: datetime) -> Invoice:
+        """The draft as given up. Raises InvalidTransition unless it is a draft."""
+        return replace(self.becoming(InvoiceStatus.CANCELLED), cancelled_at=at)
+
+
+def summarise_tax(lines: Sequence[InvoiceLine]) -> list[TaxLine]:
+    """Net, tax and total by rate, highest rate first."""
+    sums: dict[Decimal, tuple[Decimal, Decimal]] = {}
+    for line in lines:
+        net, tax = sums.get(line.tax_rate, (ZERO, ZERO))
+        sums[line.tax_rate] = (net + line.amounts.net, tax + line.amounts.tax)
+    return [
+        TaxLine(rate=rate, net=net, tax=tax, total=net + tax) for rate, (net, tax) in sorted(sums.items(), reverse=True)
+    ]
+
+
+def priced_lines(
+    drafts: Sequence[LineDraft], *, discount: Discount | None, prices_include_tax: bool, currency: Currency
+) -> tuple[InvoiceLine, ...]:
+    """The drafts as lines with their amounts. Raises InvalidValue without lines, LimitExceeded with too many."""
+    if not drafts:
+        raise InvalidValue("Give at least one line.", field="lines")
+    if len(drafts) > MAX_LINES:
+        raise LimitExceeded(f"An invoice has at most {MAX_LINES} lines.", field="lines", limit=MAX_LINES)
+    to_price = [
+        ToPrice(quantity=d.quantity, unit_price=d.unit_price, tax_rate=d.tax_rate, discount=d.discount) for d in drafts
+    ]
+    amounts = price_lines(to_price, discount=discount, prices_include_tax=prices_include_tax, currency=currency)
+    return tuple(
+        InvoiceLine(
+            line_no=i,
+            product_id=d.product_id,
+            sku=d.sku,
+            name=d.name,
+            unit_price=d.unit_price,
+            quantity=d.quantity,
+            tax_rate=d.tax_rate,
+            cost_price=d.cost_price,
+            amounts=priced,
+        )
+        for i, (d, priced) in enumerate(zip(drafts, amounts, strict=True), start=1)
+    )
+
+
+def totals_of(lines: Sequence[InvoiceLine], currency: Currency, *, cash_rounding: Decimal = ZERO) -> Totals:
+    """The sums of an invoice's lines."""
+    return totals([line.amounts for line in lines], currency, cash_rounding=cash_rounding)

@@ -1,0 +1,35 @@
+"""Time, as a port, and the shop's own calendar."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ibex.domain.shared.errors import InvalidValue
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC, at microseconds."""
+        ...
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """The IANA time zone of that name. Raises InvalidValue if there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidValue("Give an IANA time zone such as Europe/Rome.", field="time_zone") from None
+
+
+def business_date(moment: datetime, zone: ZoneInfo, day_starts_at: time) -> date:
+    """The day of trade that ``moment`` belongs to: the store's local day, which begins at ``day_starts_at``.
+
+    A bar that closes its day at 04:00 counts a sale at 02:30 to the day before.
+    """
+    local = moment.astimezone(zone)
+    day = local.date()
+    return day - timedelta(days=1) if local.time() < day_starts_at else day
