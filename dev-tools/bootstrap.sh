@@ -50,14 +50,26 @@ fingerprint() {
     cat uv.lock pyproject.toml dev-tools/pyproject.toml dev-tools/bootstrap.sh | cksum
 }
 
+# Runs pip with these arguments; where that fails, once more with the system's certificates: older versions of pip
+# bring their own, and know nothing of a company's authority.
+pip_install() {
+    "$@" && return
+    for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+        if [ -z "${PIP_CERT:-}" ] && [ -f "$bundle" ]; then
+            PIP_CERT=$bundle "$@" && return
+        fi
+    done
+    die "pip could not install uv: see above. Or put uv on PATH."
+}
+
 # uv in .tools, by venv or, where Debian has split ensurepip off, by a pip that is there already.
 install_uv() {
     echo "ibex: uv is not on PATH: installing uv $UV_VERSION into .tools" >&2
     rm -rf .tools
     if "$1" -m venv .tools >/dev/null 2>&1; then
-        .tools/bin/python -m pip install --quiet "uv==$UV_VERSION" >&2 || die "pip could not install uv: see above"
+        pip_install .tools/bin/python -m pip install --quiet "uv==$UV_VERSION" >&2
     elif rm -rf .tools && "$1" -m pip --version >/dev/null 2>&1; then
-        "$1" -m pip install --quiet --target .tools "uv==$UV_VERSION" >&2 || die "pip could not install uv: see above"
+        pip_install "$1" -m pip install --quiet --target .tools "uv==$UV_VERSION" >&2
     else
         die "$1 has neither venv nor pip. On Debian and Ubuntu: apt-get install python3-venv. Or put uv on PATH."
     fi

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -25,11 +24,11 @@ from ibex_devtools.sandbox.account import (
 )
 from ibex_devtools.sandbox.cluster import DATABASE, OWNER, Cluster, StatementFailedError
 from ibex_devtools.sandbox.configuration import write_configuration
+from ibex_devtools.sandbox.passwords import read_passwords, refuse_foreign, write_passwords, write_secret
 from ibex_devtools.sandbox.tls import make_certificate
 
 _PORT_ATTEMPTS = 5
 _CLOSE_TIMEOUT_SECONDS = 60
-_PASSWORDS = "passwords.json"
 _PASSING = ("ca.pem", "trust.pem", "server.crt", "server.key", "pginstall", "postgresql.conf", "pg_hba.conf")
 
 
@@ -56,11 +55,10 @@ class Sandbox:
         """Start the server, and make the role and the database on first use. Raises SandboxError."""
         try:
             self._open()
-        except (SetupError, StatementFailedError) as error:
+        except BaseException as error:
             self.close()
-            raise SandboxError(str(error)) from error
-        except BaseException:
-            self.close()
+            if isinstance(error, SetupError | StatementFailedError):
+                raise SandboxError(str(error)) from error
             raise
         return self
 
@@ -134,10 +132,10 @@ class Sandbox:
             root = make_root(account)
         else:
             self._keep.mkdir(parents=True, exist_ok=True)
-            _refuse_foreign(self._keep)
+            refuse_foreign(self._keep)
             root = prepare_root(self._keep, account)
         self._root = root
-        passwords = _read_passwords(root)
+        passwords = read_passwords(root)
         fresh = passwords is None
         owner, administrator = passwords or (secrets.token_urlsafe(18), secrets.token_urlsafe(18))
         binaries = reachable_binaries(account, root)
@@ -156,7 +154,7 @@ class Sandbox:
             data = root / "data"
             data.mkdir(mode=0o700)
             account.own(data)
-            _write_secret(password_file, administrator)
+            write_secret(password_file, administrator)
             account.own(password_file)
             self._send(f"initdb {password_file}")
         # While initdb runs:
@@ -169,7 +167,7 @@ class Sandbox:
         if fresh:
             self._make_owner(owner)
             if self._keep is not None:
-                _write_secret(root / _PASSWORDS, json.dumps([owner, administrator]))
+                write_passwords(root, owner, administrator)
 
     def _start_on_a_port(self, root: Path, owner: str, administrator: str) -> None:
         """Start on the fixed port, or on a free one. Somebody may take that one first: then on another."""
@@ -242,23 +240,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _write_secret(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-
-
-def _read_passwords(root: Path) -> tuple[str, str] | None:
-    """The passwords of a kept server; None when there is none yet."""
-    try:
-        owner, administrator = json.loads((root / _PASSWORDS).read_text())
-    except FileNotFoundError:
-        return None
-    return owner, administrator
-
-
-def _refuse_foreign(directory: Path) -> None:
-    """A directory that holds anything must be one that a sandbox kept: files would be mixed up, or lost."""
-    if any(directory.iterdir()) and not (directory / _PASSWORDS).is_file():
-        raise SandboxError(f"{directory} is neither empty nor kept by a sandbox")
