@@ -32,6 +32,6 @@ def read_passwords(root: Path) -> tuple[str, str] | None:
 
 
 def refuse_foreign(directory: Path) -> None:
-    """Raise SetupError if `directory` holds anything but a kept server: its files would be mixed up, or lost."""
+    """Raise SetupError if `directory` holds anything but a kept server: files would be mixed up."""
     if any(directory.iterdir()) and not (directory / _FILE).is_file():
         raise SetupError(f"{directory} is neither empty nor kept by a sandbox")
