@@ -1,4 +1,5 @@
-"""alembic's environment: the work is done in the package, so that the wheel and a checkout run the same code."""
+"""alembic's environment: the work is done in the package, so that the wheel and a checkout run the same
+code."""
 
 from alembic import context
 

@@ -1,4 +1,5 @@
-"""Every environment variable that the service reads, in one frozen object. Nothing else reads the environment."""
+"""Every environment variable that the service reads, in one frozen object. Nothing else reads the
+environment."""
 
 from __future__ import annotations
 
@@ -42,6 +43,7 @@ class Settings:
     host: str = "0.0.0.0"  # a container listens on every interface; the platform's edge is in front
     port: int = 8000
     workers: int = 1
+    replicas: int = 1
     pool_size: int = 10
     pool_wait_seconds: float = 5.0
     connect_timeout_seconds: float = 15.0
@@ -149,6 +151,7 @@ def _plain_values(reader: Reader) -> dict[str, Any]:
         "host": reader.environ.get("IBEX_HOST") or "0.0.0.0",
         "port": reader.integer("PORT", 8000, 1, 65535),
         "workers": reader.integer("IBEX_WORKERS", 1, 1, 64),
+        "replicas": reader.integer("IBEX_REPLICAS", 1, 1, 50),
         "pool_size": reader.integer("IBEX_POOL_SIZE", 10, 1, 200),
         "pool_wait_seconds": reader.number("IBEX_POOL_WAIT_SECONDS", 5.0, 0.1, 60),
         "connect_timeout_seconds": reader.number("IBEX_CONNECT_TIMEOUT_SECONDS", 15.0, 10, 120),

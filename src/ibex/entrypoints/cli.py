@@ -1,4 +1,5 @@
-"""The `ibex` command. Subcommands are imported only when they are run, so that `ibex migrate` never loads the HTTP side."""
+"""The `ibex` command. Subcommands are imported only when they are run, so that `ibex migrate` never loads
+the HTTP side."""
 
 from __future__ import annotations
 
@@ -43,10 +44,10 @@ COMMANDS: Final = (
 class LazyGroup(click.Group):
     """A group whose commands are a static table of modules."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return [name for name, *_ in COMMANDS]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         for name, module, attribute, _ in COMMANDS:
             if name == cmd_name:
                 command = getattr(importlib.import_module(module), attribute)
@@ -54,7 +55,7 @@ class LazyGroup(click.Group):
                 return command
         return None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, _, _, line in COMMANDS])
 

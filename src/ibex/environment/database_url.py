@@ -1,9 +1,9 @@
 """Parse `DATABASE_URL` once, against an allowlist, and never repeat what it contains.
 
-Drivers disagree about what a Neon URL means: some send `channel_binding` to the server as a setting, some take
-`sslmode=require` as "encrypted but not verified", and an unencoded `@` in a password silently becomes another host.
-So the URL is taken apart here, by hand, and only typed values leave this module. No message of this module quotes
-the URL or a part of it: a mistyped URL may hold a piece of the password anywhere.
+Drivers disagree about what a Neon URL means: some send `channel_binding` to the server as a setting, some
+take `sslmode=require` as "encrypted but not verified", and an unencoded `@` in a password silently becomes
+another host. So the URL is taken apart here, by hand, and only typed values leave this module. No message of
+this module quotes the URL or a part of it: a mistyped URL may hold a piece of the password anywhere.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HOST_PARAMETERS: Final = frozenset(
 _INSTEAD: Final = {
     "connect_timeout": "Remove it and set IBEX_CONNECT_TIMEOUT_SECONDS.",
     "application_name": "Remove it: the service names its connections itself.",
-    "options": "Remove it. The endpoint is found by the TLS server name; timeouts are settings of the service.",
+    "options": "Remove it: the endpoint is found by the TLS server name, timeouts are settings.",
     "pgbouncer": "Remove it: the service recognises Neon's pooled host by its name.",
     "ssl": "Write sslmode=require instead.",
     "sslrootcert": "Remove it, or write sslrootcert=system: the system's roots are always used.",
@@ -109,7 +109,7 @@ def _without_scheme(raw: str) -> str:
 def _unencoded() -> ConfigurationError:
     return ConfigurationError(
         "IBEX-E104",
-        "DATABASE_URL cannot be taken apart without guessing: a character in the user name or password is not encoded.",
+        "A character of the user name or password in DATABASE_URL is not percent-encoded, or wrongly so.",
         "Percent-encode it: @ is %40, / is %2F, # is %23, ? is %3F, % is %25, [ is %5B, ] is %5D.",
     )
 

@@ -33,7 +33,8 @@ class HostRules:
 
 
 def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a literal host means, in the odd spellings too (127.1, 0x7f000001); None for a name."""
+    """The address that a literal host means, in the odd spellings too (127.1, 0x7f000001); None for a
+    name."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -58,7 +59,8 @@ def is_loopback(host: str) -> bool:
 
 
 def check_host(host: str, rules: HostRules) -> None:
-    """Raise ConfigurationError IBEX-E109 (loopback), E110 (private) or E112 (not Neon's) for a refused host."""
+    """Raise ConfigurationError IBEX-E109 (loopback), E110 (private) or E112 (not Neon's) for a refused
+    host."""
     fix = "Use the connection string of the Neon project: its host ends in .neon.tech."
     if is_loopback(host):
         if rules.allow_loopback:

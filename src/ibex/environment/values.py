@@ -42,7 +42,8 @@ class Secret:
 
 
 class ConfigurationError(Exception):
-    """The environment is refused. `id` is stable (IBEX-E1xx), `fix` says what to do; neither quotes a value."""
+    """The environment is refused. `id` is stable (IBEX-E1xx), `fix` says what to do; neither quotes a
+    value."""
 
     def __init__(self, id: str, message: str, fix: str) -> None:
         super().__init__(f"{id}: {message} {fix}")

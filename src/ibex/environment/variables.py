@@ -1,4 +1,4 @@
-"""The table of every variable: docs/OPERATIONS.md is tested against it, and a misspelled IBEX_ name is found by it."""
+"""The table of every variable: docs/OPERATIONS.md is tested against it, misspelled names are found by it."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ VARIABLES: Final = (
         "IBEX_DATABASE_ENDPOINT",
         "direct, as-given, pooled",
         "direct",
-        "`direct` strips `-pooler` from the host; `as-given` keeps the host; `pooled` says that it is a pooler whatever its name",
+        "`direct` strips `-pooler` from the host, `as-given` keeps it, `pooled` says that it is a pooler",
     ),
     Variable(
         "IBEX_DATABASE_HOST_SUFFIXES",
         "comma-separated names",
         "",
-        "Hosts that are accepted although they are not Neon's: a full name or a suffix such as `.db.example.com`",
+        "Hosts accepted although they are not Neon's: a full name or a suffix such as `.db.example.com`",
     ),
     Variable(
         "IBEX_POOL_SIZE", "integer 1..200", "10", "Connections to the database that one worker may hold"
@@ -70,6 +70,7 @@ VARIABLES: Final = (
         "How long requests in flight may take to finish after SIGTERM",
     ),
     Variable("IBEX_WORKERS", "integer 1..64", "1", "Worker processes of one replica"),
+    Variable("IBEX_REPLICAS", "integer 1..50", "1", "Replicas of the service, for the connection budget"),
     Variable("IBEX_HOST", "address", "0.0.0.0", "Address that the service listens on"),
     Variable("IBEX_LOG_LEVEL", "debug, info, warning, error", "info", "The lowest level that is logged"),
     Variable(

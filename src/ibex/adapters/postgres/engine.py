@@ -1,7 +1,7 @@
 """The one place that makes a connection or a pool. An architecture test forbids it anywhere else.
 
-TLS is always on, and the server's certificate and name are checked against the system's roots. The password is handed
-over as an argument of its own; no DSN is ever built, because drivers put a DSN into their messages.
+TLS is always on, and the server's certificate and name are checked against the system's roots. The password
+is handed over as an argument of its own; no DSN is ever built, because drivers put a DSN into their messages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ibex.settings import DatabaseSettings
 # A string, because asyncpg's class is generic for type checkers only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-# Neon suspends a compute after 300 idle seconds; a connection that is older than this is not trusted any more.
+# Neon suspends a compute after 300 idle seconds; a connection that is older than this is not trusted.
 MAX_IDLE_SECONDS: Final = 200.0
 MIN_CONNECT_TIMEOUT_SECONDS: Final = 10.0
 _RETRY_BASE_SECONDS: Final = 0.1
@@ -27,7 +27,8 @@ _RETRY_CAP_SECONDS: Final = 1.0
 
 _REFUSED_ATTEMPTS: Final = 4
 
-# Turned away before anything could have run: trying again is safe. A wrong password or name never gets better.
+# Turned away before anything could have run: trying again is safe. A wrong password or name never gets
+# better.
 _STARTING_OR_FULL: Final = (asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
 _CUT_OFF: Final = (ConnectionRefusedError, ConnectionResetError, asyncpg.ConnectionDoesNotExistError)
 
@@ -41,11 +42,12 @@ async def open_pool(
     connect_timeout_seconds: float = 15.0,
     statement_timeout_seconds: float = 15.0,
 ) -> asyncpg.Pool[asyncpg.Record]:
-    """The pool of the running service. With min_size 0 nothing is connected yet, so a sleeping database is no error.
+    """The pool of the running service. With min_size 0 nothing is connected yet, so a sleeping database is
+    no error.
 
-    Releasing a connection costs no round trip (no-op reset), so statements must not change session state. A statement
-    is cut off by the server after `statement_timeout_seconds`, and by the client one second later; through a pooler,
-    which refuses such settings, by the client alone.
+    Releasing a connection costs no round trip (no-op reset), so statements must not change session state. A
+    statement is cut off by the server after `statement_timeout_seconds`, and by the client one second later;
+    through a pooler, which refuses such settings, by the client alone.
     """
     arguments = connect_arguments(
         database,
@@ -106,7 +108,8 @@ async def connect_once(
 
 
 def tls_context() -> ssl.SSLContext:
-    """Certificate and host name are verified, against the system's roots, whatever sslmode the URL asked for."""
+    """Certificate and host name are verified, against the system's roots, whatever sslmode the URL asked
+    for."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
@@ -146,7 +149,8 @@ def connect_arguments(
 async def _connect_with_retries(*positional: Any, **arguments: Any) -> asyncpg.Connection[asyncpg.Record]:
     """Connect; while nothing was sent yet, try again with jitter.
 
-    A server that is starting or full is asked until the connect timeout has passed, one that refuses a few times.
+    A server that is starting or full is asked until the connect timeout has passed, one that refuses a few
+    times.
     """
     deadline = time.monotonic() + float(arguments["timeout"])
     delay = _RETRY_BASE_SECONDS
@@ -162,7 +166,7 @@ async def _connect_with_retries(*positional: Any, **arguments: Any) -> asyncpg.C
         except _STARTING_OR_FULL:
             if time.monotonic() + delay > deadline:
                 raise
-        await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+        await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
         delay = min(delay * 2, _RETRY_CAP_SECONDS)
 
 

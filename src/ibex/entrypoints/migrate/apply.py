@@ -19,7 +19,8 @@ from ibex.entrypoints.migrate.lock import Say, hold_revision_lock
 from ibex.entrypoints.migrate.rendering import Rendered
 from ibex.settings import DatabaseSettings
 
-# Waiting for the lock would make every request queue behind the migration, and a deadlock's loser may just try again.
+# Waiting for the lock would make every request queue behind the migration, and a deadlock's loser may just
+# try again.
 _WORTH_ANOTHER_TRY: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 _CUT_OFF: Final = (
     asyncpg.PostgresConnectionError,
@@ -30,19 +31,20 @@ _CUT_OFF: Final = (
 )
 
 
-class RevisionFailed(Exception):
-    """A statement was refused. The transaction is rolled back; the message is for the ledger and the operator."""
+class RevisionError(Exception):
+    """A statement was refused. The transaction is rolled back; the message is for the ledger and the
+    operator."""
 
 
-class ConnectionCutOff(Exception):
+class CutOffError(Exception):
     """The connection broke while the revision ran; whether it was committed is in the ledger."""
 
 
-class GaveUp(Exception):
+class GaveUpError(Exception):
     """Every attempt ran into a lock timeout. Nothing was changed; a later deploy may succeed."""
 
 
-class FingerprintMismatch(Exception):
+class FingerprintError(Exception):
     """The last revision did not lead to the committed fingerprint; it was rolled back."""
 
     def __init__(self, lines: tuple[str, ...]) -> None:
@@ -73,7 +75,8 @@ async def apply_revision(
 ) -> Mapping[str, str]:
     """Run the statements and close ledger row `row_id` with them. Returns the catalog afterwards.
 
-    Raises RevisionFailed, GaveUp, FingerprintMismatch, LockNotHeld, ConnectionCutOff, or what a refused connection raises.
+    Raises RevisionError, GaveUpError, FingerprintError, LockBusyError, CutOffError, or what a refused
+    connection raises.
     """
     for attempt in range(1, limits.attempts + 1):
         connection = await connect_direct(database, "ibex migrate revision")
@@ -85,15 +88,15 @@ async def apply_revision(
             return await _statement_by_statement(connection, observer, rendered, row_id, limits, say)
         except _WORTH_ANOTHER_TRY as error:
             if not file.transactional:
-                raise RevisionFailed(describe(error, rendered)) from None
+                raise RevisionError(describe(error, rendered)) from None
             if attempt == limits.attempts:
-                raise GaveUp(f"{describe(error, rendered)} ({attempt} attempts)") from None
-            say(f"{file.revision}: {error.sqlstate} {error.args[0]}; attempt {attempt} of {limits.attempts}")
-            await asyncio.sleep(limits.pause_seconds * attempt * random.uniform(0.5, 1.0))
+                raise GaveUpError(f"{describe(error, rendered)} ({attempt} attempts)") from None
+            say(f"{file.revision}: {error.sqlstate} {error}; attempt {attempt} of {limits.attempts}")
+            await asyncio.sleep(limits.pause_seconds * attempt * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
         except _CUT_OFF as error:
-            raise ConnectionCutOff(describe(error, rendered)) from None
+            raise CutOffError(describe(error, rendered)) from None
         except asyncpg.PostgresError as error:
-            raise RevisionFailed(describe(error, rendered)) from None
+            raise RevisionError(describe(error, rendered)) from None
         finally:
             await _close(connection)
     raise AssertionError("unreachable: the last attempt returns or raises")
@@ -117,14 +120,15 @@ async def _in_one_transaction(
         if expected is not None and expected.revision == rendered.revision:
             lines = difference(expected.objects, catalog)
             if lines:
-                raise FingerprintMismatch(lines)
+                raise FingerprintError(lines)
     return catalog
 
 
 async def _statement_by_statement(
     connection: Connection, observer: Connection, rendered: Rendered, row_id: int, limits: Limits, say: Say
 ) -> Mapping[str, str]:
-    """For what PostgreSQL refuses inside a transaction (CREATE INDEX CONCURRENTLY): each op.execute by itself."""
+    """For what PostgreSQL refuses inside a transaction (CREATE INDEX CONCURRENTLY): each op.execute by
+    itself."""
     async with connection.transaction():
         await hold_revision_lock(connection, observer, limits.revision_lock_wait_seconds, say)
     await connection.execute(timeouts(limits, local=False))
@@ -138,7 +142,7 @@ async def _statement_by_statement(
 async def _finish(connection: Connection, rendered: Rendered, row_id: int) -> Mapping[str, str]:
     versions = await ledger.read_versions(connection)
     if versions != (rendered.revision,):
-        raise RevisionFailed(
+        raise RevisionError(
             f"the version table says {', '.join(versions) or 'nothing'} after {rendered.revision}"
         )
     catalog = await read_catalog(connection)
@@ -157,23 +161,12 @@ def timeouts(limits: Limits, *, local: bool) -> str:
 
 
 def describe(error: Exception, rendered: Rendered) -> str:
-    """SQLSTATE, message, detail and hint of an error, and the line of the revision's SQL that it points at."""
-    parts = [
-        f"{getattr(error, 'sqlstate', None) or type(error).__name__}: {error.args[0] if error.args else error}"
-    ]
-    for name in ("detail", "hint"):
-        if text := getattr(error, name, None):
-            parts.append(f"{name}: {text}")
-    position = getattr(error, "position", None)
-    if position and str(position).isdigit():
-        found = [
-            line
-            for s in rendered.statements
-            if len(s) >= int(position)
-            for line in [_line_at(s, int(position))]
-        ]
-        if len(found) == 1 or (found and len(rendered.statements) == 2):
-            parts.append(f"at: {found[0]}")
+    """SQLSTATE, message, detail and hint of an error, and the line of the revision that it points at."""
+    parts = [f"{getattr(error, 'sqlstate', None) or type(error).__name__}: {error}"]
+    position = str(getattr(error, "position", None) or "")
+    # The error does not say in which statement; a revision has one, and the one that moves the version.
+    if position.isdigit() and len(rendered.statements) <= 2 and len(rendered.statements[0]) >= int(position):
+        parts.append(f"at: {_line_at(rendered.statements[0], int(position))}")
     return "; ".join(parts)
 
 

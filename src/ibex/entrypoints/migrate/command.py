@@ -18,13 +18,13 @@ from ibex.adapters.postgres.schema.revisions import (
     migrations_directory,
 )
 from ibex.entrypoints import exit_codes
-from ibex.settings import Settings, load_settings
-
-_VERDICTS = {
-    "configuration": exit_codes.CONFIGURATION,
-    "unavailable": exit_codes.UNAVAILABLE,
-    "try-again": exit_codes.TRY_AGAIN,
-}
+from ibex.entrypoints.migrate import apply, development
+from ibex.entrypoints.migrate import deploy as deploying
+from ibex.entrypoints.migrate.resolve import resolve as decide
+from ibex.entrypoints.migrate.script import whole_script
+from ibex.entrypoints.migrate.status import show_drift, show_status
+from ibex.entrypoints.verdicts import EXIT_CODES
+from ibex.settings import Settings, is_deployed, load_settings
 
 
 def say(text: str) -> None:
@@ -61,9 +61,6 @@ def deploy(
     attempts: int,
 ) -> None:
     """Apply what is missing. Safe from any number of replicas at once."""
-    from ibex.entrypoints.migrate import apply
-    from ibex.entrypoints.migrate import deploy as deploying
-
     settings, revisions = load_settings(), _revisions(directory)
     limits = apply.Limits(
         lock_timeout_seconds=lock_timeout, statement_timeout_seconds=statement_timeout, attempts=attempts
@@ -79,7 +76,6 @@ def deploy(
 @click.pass_obj
 def status(directory: Path | None, as_json: bool) -> None:
     """Where the database is and where this code is. Exit code 0 when this code may run on it."""
-    from ibex.entrypoints.migrate.status import show_status
 
     settings = load_settings()
     _run(settings, show_status(settings, _revisions(directory), as_json, say))
@@ -90,7 +86,6 @@ def status(directory: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def drift(directory: Path | None, as_json: bool) -> None:
     """Compare the live schema with the committed fingerprint. Exit code 2 when they differ."""
-    from ibex.entrypoints.migrate.status import show_drift
 
     settings = load_settings()
     _run(settings, show_drift(settings, _revisions(directory), as_json, say))
@@ -101,7 +96,6 @@ def drift(directory: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def sql(directory: Path | None, start: str | None) -> None:
     """Print the SQL of all revisions, or of those after START. Needs no database."""
-    from ibex.entrypoints.migrate.script import whole_script
 
     revisions = _revisions(directory)
     if start is not None and start not in revisions.names:
@@ -124,7 +118,6 @@ def sql(directory: Path | None, start: str | None) -> None:
 @click.pass_obj
 def resolve(directory: Path | None, revision: str, decision: Any, reason: str, lock_wait: float) -> None:
     """Record a decision about one revision. Appends to the ledger, rewrites nothing."""
-    from ibex.entrypoints.migrate.resolve import resolve as decide
 
     if decision is None:
         raise click.UsageError("say one of --rolled-back, --applied, --accept-edit, --accept-drift")
@@ -137,12 +130,9 @@ def resolve(directory: Path | None, revision: str, decision: Any, reason: str, l
 @click.pass_obj
 def new(directory: Path | None, title: str) -> None:
     """Write the next revision file. Development only."""
-    from ibex.entrypoints.migrate.development import new_revision
-    from ibex.settings import is_deployed
-
     if is_deployed():
         _refuse_in_production("new")
-    sys.exit(new_revision(directory or migrations_directory(), title, say))
+    sys.exit(development.new_revision(directory or migrations_directory(), title, say))
 
 
 @migrate.command(hidden=True)
@@ -150,7 +140,6 @@ def new(directory: Path | None, title: str) -> None:
 @click.pass_obj
 def downgrade(directory: Path | None, target: str) -> None:
     """Go back to TARGET ('base': to nothing). Sandbox only."""
-    from ibex.entrypoints.migrate import development
 
     settings = load_settings()
     if not settings.is_sandbox:
@@ -163,18 +152,17 @@ def downgrade(directory: Path | None, target: str) -> None:
 @click.pass_obj
 def fingerprint(directory: Path | None, check: bool) -> None:
     """Write fingerprint.json from a database at the head. Sandbox only: use `make fingerprint`."""
-    from ibex.entrypoints.migrate.development import write_fingerprint
 
     settings = load_settings()
     if not settings.is_sandbox:
         _refuse_in_production("fingerprint")
-    _run(settings, write_fingerprint(settings, _revisions(directory), check, say))
+    _run(settings, development.write_fingerprint(settings, _revisions(directory), check, say))
 
 
 def _never(name: str) -> None:
     @migrate.command(name, hidden=True, context_settings={"ignore_unknown_options": True})
     @click.argument("rest", nargs=-1)
-    def refused(rest: tuple[str, ...]) -> None:
+    def refused(rest: tuple[str, ...]) -> None:  # noqa: ARG001 - whatever follows is refused too
         """Refused."""
         _refuse_in_production(name)
 
@@ -205,5 +193,5 @@ def _run(settings: Settings, work: Coroutine[Any, Any, int]) -> NoReturn:
     except CONNECT_ERRORS as error:
         reason = why_unreachable(error)
         click.echo(settings.database.redact(f"{reason.id}: {reason.message}\n  {reason.fix}"), err=True)
-        sys.exit(_VERDICTS[reason.verdict])
+        sys.exit(EXIT_CODES[reason.verdict])
     sys.exit(code)

@@ -53,11 +53,11 @@ async def deploy(settings: Settings, options: DeployOptions, say: Say) -> int:
             return await _dry_run(connection, revisions, say)
         try:
             await lock.hold_deploy_lock(connection, options.lock_wait_seconds, say)
-        except lock.LockNotHeld as error:
+        except lock.LockBusyError as error:
             say(f"try again later: {error}")
             return exit_codes.TRY_AGAIN
         return await _Deploy(settings, options, revisions, expected, connection, say).run()
-    except lock.LockLost:
+    except lock.LockLostError:
         say("IBEX-E208: the lock does not stay on one backend, so deploys would not exclude each other.")
         say("  Use the direct endpoint: remove IBEX_DATABASE_ENDPOINT, or give the host without the pooler.")
         return exit_codes.CONFIGURATION
@@ -88,7 +88,7 @@ class _Deploy:
             ):  # a killed deploy's last transaction may still be ending
                 wait = self.options.limits.revision_lock_wait_seconds
                 await lock.hold_revision_lock(self.connection, self.connection, wait, self.say)
-        except lock.LockNotHeld as error:
+        except lock.LockBusyError as error:
             self.say(f"try again later: {error}")
             return exit_codes.TRY_AGAIN
         state = await read_schema_state(self.connection, revisions=self.revisions)
@@ -111,12 +111,10 @@ class _Deploy:
     async def _close_interrupted(self, state: SchemaState) -> None:
         """The lock is ours, so whoever began these is gone, and PostgreSQL rolled their transactions back."""
         for revision in state.interrupted:
-            self.say(
-                f"{revision}: an earlier deploy was cut off; its transaction was rolled back, it is applied anew"
-            )
+            self.say(f"{revision}: an earlier deploy was cut off and rolled back; it is applied anew")
             await self.connection.execute(
-                "UPDATE ibex.migration_log SET outcome = 'interrupted', error = $2, finished_at = clock_timestamp()"
-                " WHERE revision = $1 AND outcome = 'running'",
+                "UPDATE ibex.migration_log SET outcome = 'interrupted', error = $2,"
+                " finished_at = clock_timestamp() WHERE revision = $1 AND outcome = 'running'",
                 revision,
                 "the process ended before it could commit; finished_at is when the next deploy found out",
             )
@@ -164,15 +162,15 @@ class _Deploy:
                 self.expected,
                 self.say,
             )
-        except apply.RevisionFailed as error:
+        except apply.RevisionError as error:
             return await self._failed(row, str(error), file)
-        except (apply.GaveUp, lock.LockNotHeld) as error:
+        except (apply.GaveUpError, lock.LockBusyError) as error:
             await ledger.finish_row(self.connection, row, "gave-up", error=str(error))
             self.say(f"{file.revision} gave up, nothing was changed: {error}")
             return exit_codes.TRY_AGAIN
-        except apply.ConnectionCutOff as error:
+        except apply.CutOffError as error:
             return await self._cut_off(row, str(error), file)
-        except apply.FingerprintMismatch as error:
+        except apply.FingerprintError as error:
             await ledger.finish_row(self.connection, row, "gave-up", error=f"fingerprint: {error}")
             self.say(f"{file.revision} does not lead to the committed fingerprint; it was rolled back.")
             return _show_drift(error.lines, self.say)
@@ -180,7 +178,8 @@ class _Deploy:
         return exit_codes.OK
 
     async def _cut_off(self, row: int, error: str, file: RevisionFile) -> int:
-        """The connection broke, perhaps after COMMIT had arrived: the ledger's row, which moves with it, knows."""
+        """The connection broke, perhaps after COMMIT had arrived: the ledger's row, which moves with it,
+        knows."""
         async with self.connection.transaction():
             wait = self.options.limits.revision_lock_wait_seconds
             await lock.hold_revision_lock(self.connection, self.connection, wait, self.say)
@@ -203,9 +202,8 @@ class _Deploy:
             if file.transactional
             else "It runs outside a transaction: a part may be there."
         )
-        self.say(
-            f"  {rolled} Correct the cause, then: ibex migrate resolve {file.revision} --rolled-back --reason TEXT"
-        )
+        resolve = f"ibex migrate resolve {file.revision} --rolled-back --reason TEXT"
+        self.say(f"  {rolled} Correct the cause, then: {resolve}")
         return exit_codes.FINDINGS
 
 
@@ -240,7 +238,8 @@ def _show_drift(lines: tuple[str, ...], say: Say) -> int:
 
 
 def _stale_fingerprint_is_fine(settings: Settings, revisions: Revisions, say: Say) -> bool:
-    """In a sandbox a new revision may be tried before its fingerprint is made; anywhere else it is refused."""
+    """In a sandbox a new revision may be tried before its fingerprint is made; anywhere else it is
+    refused."""
     stale = load_fingerprint(revisions.directory)
     found = f"is of revision {stale.revision}" if stale else "is missing"
     say(

@@ -77,7 +77,8 @@ async def downgrade(settings: Settings, revisions: Revisions, target: str, say: 
 
 
 async def write_fingerprint(settings: Settings, revisions: Revisions, check: bool, say: Say) -> int:
-    """Write `fingerprint.json` from a database that stands at the head, or compare it (`check`): 2 when it is stale."""
+    """Write `fingerprint.json` from a database that stands at the head, or compare it (`check`): 2 when it
+    is stale."""
     connection = await connect_direct(settings.database, "ibex migrate fingerprint")
     try:
         state = await read_schema_state(connection, revisions=revisions)

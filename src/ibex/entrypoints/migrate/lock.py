@@ -1,8 +1,9 @@
 """One deploy at a time: a session advisory lock on a connection of its own, polled with a deadline.
 
-The session lock is held from the first look at the ledger to the end. A second lock is held by the transaction that
-applies a revision: when a deploy is killed, the server may still be busy with its last statement although the session
-lock is free already, and the next deploy waits for that transaction to be gone.
+The session lock is held from the first look at the ledger to the end. A second lock is held by the
+transaction that applies a revision: when a deploy is killed, the server may still be busy with its last
+statement although the session lock is free already, and the next deploy waits for that transaction to be
+gone.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ _POLL_SECONDS: Final = 0.5
 _NAME_THE_HOLDER_EVERY_SECONDS: Final = 5.0
 
 
-class LockNotHeld(Exception):
+class LockBusyError(Exception):
     """The deadline passed while somebody else held the lock; the message names the holder."""
 
 
-class LockLost(Exception):
-    """The session lock does not stay on one backend: there is a pooler in between, or the connection broke."""
+class LockLostError(Exception):
+    """The session lock does not stay on one backend: there is a pooler in between, or the connection
+    broke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,12 @@ class Holder:
     state: str
 
     def __str__(self) -> str:
-        return f"pid {self.pid}, {self.application or 'no name'}, connected for {self.age_seconds:.0f} s, {self.state}"
+        name = self.application or "no name"
+        return f"pid {self.pid}, {name}, connected for {self.age_seconds:.0f} s, {self.state}"
 
 
 async def hold_deploy_lock(connection: Connection, deadline_seconds: float, say: Say) -> None:
-    """Take the session lock, or raise LockNotHeld. Raises LockLost where a session lock is not kept."""
+    """Take the session lock. Raises LockBusyError, or LockLostError where a session lock is not kept."""
 
     async def attempt() -> bool:
         return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", DEPLOY_LOCK))
@@ -56,7 +59,7 @@ async def hold_deploy_lock(connection: Connection, deadline_seconds: float, say:
 
 
 async def verify_deploy_lock(connection: Connection) -> None:
-    """Raise LockLost unless this very session still holds the lock."""
+    """Raise LockLostError unless this very session still holds the lock."""
     held = await connection.fetchval(
         "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted"
         " AND pid = pg_backend_pid() AND ((classid::bigint << 32) | objid::bigint) = $1"
@@ -64,7 +67,7 @@ async def verify_deploy_lock(connection: Connection) -> None:
         DEPLOY_LOCK,
     )
     if not held:
-        raise LockLost("the session lock did not stay on its connection")
+        raise LockLostError("the session lock did not stay on its connection")
 
 
 async def release_deploy_lock(connection: Connection) -> None:
@@ -75,7 +78,7 @@ async def release_deploy_lock(connection: Connection) -> None:
 async def hold_revision_lock(
     connection: Connection, observer: Connection, deadline_seconds: float, say: Say
 ) -> None:
-    """Take the second lock for the current transaction of `connection`. Raises LockNotHeld."""
+    """Take the second lock for the current transaction of `connection`. Raises LockBusyError."""
 
     async def attempt() -> bool:
         return bool(await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", REVISION_LOCK))
@@ -105,14 +108,13 @@ async def _poll(
         now = time.monotonic()
         if now - started >= deadline_seconds:
             holder = await find_holder(observer, key)
-            raise LockNotHeld(
+            raise LockBusyError(
                 f"another deploy still holds the lock after {deadline_seconds:.0f} s: {holder or 'unknown'}"
             )
         if named_at is None or now - named_at >= _NAME_THE_HOLDER_EVERY_SECONDS:
             named_at = now
             holder = await find_holder(observer, key)
             if holder is not None:
-                say(
-                    f"waiting for another deploy: {holder}; giving up in {deadline_seconds - (now - started):.0f} s"
-                )
-        await asyncio.sleep(_POLL_SECONDS * random.uniform(0.5, 1.0))
+                left = deadline_seconds - (now - started)
+                say(f"waiting for another deploy: {holder}; giving up in {left:.0f} s")
+        await asyncio.sleep(_POLL_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - jitter

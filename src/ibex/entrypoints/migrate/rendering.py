@@ -1,7 +1,8 @@
 """Turn revisions into the statements that they are, through alembic's offline mode.
 
-What `deploy` runs is what `sql` prints and what the linter reads, byte for byte: revisions only emit SQL, and the SQL
-is sent as it was written, never parsed for bind parameters (a JSON literal such as '{"a":true}' would look like one).
+What `deploy` runs is what `sql` prints and what the linter reads, byte for byte: revisions only emit SQL,
+and the SQL is sent as it was written, never parsed for bind parameters (a JSON literal such as '{"a":true}'
+would look like one).
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class VerbatimImpl(PostgresqlImpl):
     def _exec(
         self,
         construct: Executable | str,
-        execution_options: Mapping[str, Any] | None = None,
-        multiparams: Any = None,
-        params: Any = None,
+        execution_options: Mapping[str, Any] | None = None,  # noqa: ARG002 - alembic's signature
+        multiparams: Any = None,  # noqa: ARG002
+        params: Any = None,  # noqa: ARG002
     ) -> None:
         collected: list[str] = self.context_opts[_COLLECTED]
         if isinstance(construct, str):
@@ -101,7 +102,8 @@ def alembic_config(directory: Path) -> Config:
 
 
 def configure_environment(context: Any) -> None:
-    """What `migrations/env.py` does. Refuses alembic's own command line, which would go round lock and ledger."""
+    """What `migrations/env.py` does. Refuses alembic's own command line, which would go round lock and
+    ledger."""
     if not context.config.attributes.get("ibex") or not context.is_offline_mode():
         raise RuntimeError("Use `ibex migrate`: alembic alone knows neither the lock nor the ledger.")
     context.configure(

@@ -19,7 +19,7 @@ from ibex.settings import Settings
 Decision = Literal["rolled-back", "applied", "accept-edit", "accept-drift"]
 
 
-class DecisionRefused(Exception):
+class DecisionError(Exception):
     """The decision does not fit what the database says."""
 
 
@@ -41,16 +41,16 @@ async def resolve(
     try:
         await lock.hold_deploy_lock(connection, wait, say)
         if not await ledger.bookkeeping_exists(connection):
-            raise DecisionRefused("there is no ledger yet: run ibex migrate deploy")
+            raise DecisionError("there is no ledger yet: run ibex migrate deploy")
         async with connection.transaction():
             await _decide(connection, settings, revisions, file, decision, reason)
-    except lock.LockNotHeld as error:
+    except lock.LockBusyError as error:
         say(f"try again later: {error}")
         return exit_codes.TRY_AGAIN
-    except lock.LockLost as error:
+    except lock.LockLostError as error:
         say(f"IBEX-E208: {error}")
         return exit_codes.CONFIGURATION
-    except DecisionRefused as error:
+    except DecisionError as error:
         say(f"refused: {error}")
         return exit_codes.FINDINGS
     finally:
@@ -77,10 +77,10 @@ async def _decide(
         catalog = await read_catalog(connection)
     elif decision == "accept-drift":
         if version != file.revision:
-            raise DecisionRefused(f"the schema is at {version or 'nothing'}, not at {file.revision}")
+            raise DecisionError(f"the schema is at {version or 'nothing'}, not at {file.revision}")
         catalog = await read_catalog(connection)
     elif file.revision not in _through(revisions, version):
-        raise DecisionRefused(f"{file.revision} is not applied, so its file may still change")
+        raise DecisionError(f"{file.revision} is not applied, so its file may still change")
     await ledger.write_row(
         connection,
         revision=file.revision,
@@ -104,11 +104,9 @@ async def _check_rolled_back(
 ) -> None:
     history = fold(await ledger.read_ledger(connection)).get(file.revision)
     if history is None or history.status == "pending":
-        raise DecisionRefused(
-            f"{file.revision} neither failed nor is it applied: there is nothing to resolve"
-        )
+        raise DecisionError(f"{file.revision} neither failed nor is it applied: there is nothing to resolve")
     if file.revision in _through(revisions, version):
-        raise DecisionRefused(
+        raise DecisionError(
             f"the version table says that {file.revision} is applied; take a new revision to undo it"
         )
 
@@ -116,15 +114,16 @@ async def _check_rolled_back(
 async def _mark_applied(
     connection: Connection, revisions: Revisions, file: RevisionFile, version: str | None
 ) -> None:
-    """Move the version table too, unless it is there already. Only the next revision in line may be skipped."""
+    """Move the version table too, unless it is there already. Only the next revision in line may be
+    skipped."""
     history = fold(await ledger.read_ledger(connection)).get(file.revision)
     recorded = history is not None and history.status == "applied"
     if file.revision in _through(revisions, version):
         if recorded:
-            raise DecisionRefused(f"{file.revision} is applied already")
+            raise DecisionError(f"{file.revision} is applied already")
         return
     if version != file.down_revision:
-        raise DecisionRefused(
+        raise DecisionError(
             f"the schema is at {version or 'nothing'}; {file.revision} is not the next revision"
         )
     if version is None:

@@ -15,8 +15,8 @@ def whole_script(revisions: Revisions, start: str | None = None) -> str:
     """
     parts = [] if start is not None else [f"-- bookkeeping\n{PRELUDE}"]
     names = revisions.names
-    for file in revisions.files[names.index(start) + 1 if start is not None else 0 :]:
-        parts.append(one_revision(revisions, file))
+    later = revisions.files[names.index(start) + 1 if start is not None else 0 :]
+    parts.extend(one_revision(revisions, file) for file in later)
     return "\n".join(parts)
 
 

@@ -43,7 +43,8 @@ async def show_status(settings: Settings, revisions: Revisions, as_json: bool, s
 
 
 async def show_drift(settings: Settings, revisions: Revisions, as_json: bool, say: Say) -> int:
-    """Print how the live schema differs from what the migrations make. 0: not at all, 2: it does, 1: cannot tell."""
+    """Print how the live schema differs from what the migrations make. 0: not at all, 2: it does, 1: cannot
+    tell."""
     connection = await connect_direct(settings.database, "ibex migrate drift", command_timeout_seconds=60)
     try:
         state = await read_schema_state(connection, revisions=revisions)

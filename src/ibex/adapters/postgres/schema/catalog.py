@@ -1,8 +1,9 @@
-"""Read the live catalog of the schema `ibex` as one flat mapping: a key for each object, its definition as text.
+"""Read the live catalog of the schema `ibex` as one flat mapping: a key for each object, its definition as
+text.
 
 Only what the schema means is read: no owners' names, object ids, column positions, comments, statistics or
-tablespaces. The search path is emptied for the reading, so that every name comes out qualified; each query keeps to
-what PostgreSQL 15 to 17 print alike.
+tablespaces. The search path is emptied for the reading, so that every name comes out qualified; each query
+keeps to what PostgreSQL 15 to 17 print alike.
 """
 
 from __future__ import annotations

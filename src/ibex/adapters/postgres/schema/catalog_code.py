@@ -28,12 +28,14 @@ WHERE t.typnamespace = to_regnamespace('ibex') AND t.typtype IN ('c', 'r', 'b')
 _FUNCTIONS = """
 SELECT format('function %s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)),
   concat_ws(' ',
-    CASE p.prokind WHEN 'f' THEN 'function' WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'window' END,
+    CASE p.prokind WHEN 'f' THEN 'function' WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate'
+      ELSE 'window' END,
     '(' || pg_get_function_arguments(p.oid) || ')', 'returns ' || pg_get_function_result(p.oid),
     'language ' || l.lanname,
     CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END,
     CASE WHEN p.proisstrict THEN 'strict' END, CASE WHEN p.proleakproof THEN 'leakproof' END,
-    CASE p.proparallel WHEN 's' THEN 'parallel safe' WHEN 'r' THEN 'parallel restricted' ELSE 'parallel unsafe' END,
+    CASE p.proparallel WHEN 's' THEN 'parallel safe' WHEN 'r' THEN 'parallel restricted'
+      ELSE 'parallel unsafe' END,
     CASE WHEN p.prosecdef THEN 'security definer' ELSE 'security invoker' END,
     'cost ' || p.procost, CASE WHEN p.proretset THEN 'rows ' || p.prorows END,
     'set ' || array_to_string(p.proconfig, ', '),

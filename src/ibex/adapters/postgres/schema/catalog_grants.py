@@ -1,7 +1,8 @@
 """Catalog queries: who may do what. Each returns (key, definition).
 
-The owner's name never matters, because it differs between databases: the owner's rights are listed only where some
-were taken away, and a grant is named by its grantee alone. MAINTAIN exists from PostgreSQL 17 on and is left out.
+The owner's name never matters, because it differs between databases: the owner's rights are listed only
+where some were taken away, and a grant is named by its grantee alone. MAINTAIN exists from PostgreSQL 17 on
+and is left out.
 """
 
 
@@ -17,14 +18,15 @@ LEFT JOIN pg_roles r ON r.oid = g.grantee
 WHERE {where} AND g.grantee <> {owner} AND g.privilege_type <> 'MAINTAIN'
 GROUP BY 1
 UNION ALL
-SELECT 'taken from the owner of {kind} ' || {name}, string_agg(d.privilege_type, ', ' ORDER BY d.privilege_type)
+SELECT 'taken from the owner of {kind} ' || {name},
+  string_agg(d.privilege_type, ', ' ORDER BY d.privilege_type)
 FROM {catalog}
 CROSS JOIN LATERAL aclexplode(acldefault({default_kind}, {owner})) AS d
 WHERE {where} AND d.grantee = {owner} AND d.privilege_type <> 'MAINTAIN' AND NOT EXISTS (
   SELECT FROM aclexplode(coalesce({acl}, acldefault({default_kind}, {owner}))) AS held
   WHERE held.grantee = {owner} AND held.privilege_type = d.privilege_type)
 GROUP BY 1
-"""
+"""  # noqa: S608 - every part is a constant of this module
 
 
 _IN_SCHEMA = "c.relnamespace = to_regnamespace('ibex')"

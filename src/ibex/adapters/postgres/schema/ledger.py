@@ -1,6 +1,6 @@
-"""The ledger of migrations: one row for each attempt, written before it starts, and one for each decision of an operator.
+"""The ledger of migrations: a row for each attempt, written before it starts, and for each decision.
 
-It exists before the first revision does, so `deploy` makes it, together with the schema and alembic's version table.
+It exists before the first revision does, so `deploy` makes it, with the schema and alembic's version table.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ async def bookkeeping_exists(connection: Connection) -> bool:
     """True when the ledger and the version table are there."""
     return bool(
         await connection.fetchval(
-            "SELECT to_regclass('ibex.migration_log') IS NOT NULL AND to_regclass('ibex.alembic_version') IS NOT NULL"
+            "SELECT to_regclass('ibex.migration_log') IS NOT NULL"
+            " AND to_regclass('ibex.alembic_version') IS NOT NULL"
         )
     )
 
@@ -77,8 +78,8 @@ async def read_versions(connection: Connection) -> tuple[str, ...]:
 async def read_ledger(connection: Connection) -> tuple[LedgerRow, ...]:
     """All rows, oldest first."""
     rows = await connection.fetch(
-        "SELECT id, revision, action, outcome, sha256, started_at, finished_at, duration_ms, actor, git_commit, error,"
-        " reason FROM ibex.migration_log ORDER BY id"
+        "SELECT id, revision, action, outcome, sha256, started_at, finished_at, duration_ms, actor,"
+        " git_commit, error, reason FROM ibex.migration_log ORDER BY id"
     )
     return tuple(LedgerRow(**dict(row)) for row in rows)
 
@@ -95,7 +96,8 @@ async def write_row(connection: Connection, **columns: Any) -> int:
     """Append a row and return its id. Columns that are not named keep their defaults."""
     names = ", ".join(columns)
     places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-    statement = f"INSERT INTO ibex.migration_log ({names}) VALUES ({places}) RETURNING id"
+    # Names and places come from this package's own calls, values are parameters.
+    statement = f"INSERT INTO ibex.migration_log ({names}) VALUES ({places}) RETURNING id"  # noqa: S608
     return int(await connection.fetchval(statement, *columns.values()))
 
 
@@ -109,7 +111,8 @@ async def finish_row(
 ) -> None:
     """Close a running row: what came of it, when, how long it took, and the catalog that it left behind."""
     await connection.execute(
-        "UPDATE ibex.migration_log SET outcome = $2, error = $3, catalog = $4::jsonb, finished_at = clock_timestamp(),"
+        "UPDATE ibex.migration_log SET outcome = $2, error = $3, catalog = $4::jsonb,"
+        " finished_at = clock_timestamp(),"
         " duration_ms = (extract(epoch FROM clock_timestamp() - started_at) * 1000)::bigint"
         " WHERE id = $1 AND outcome = 'running'",
         row_id,

@@ -12,7 +12,8 @@ import ibex
 
 
 class RevisionFilesError(Exception):
-    """The files do not make one straight line (several heads, a missing parent, a duplicate). `id` is IBEX-E309."""
+    """The files do not make one straight line (several heads, a missing parent, a duplicate). `id` is
+    IBEX-E309."""
 
     id = "IBEX-E309"
 
@@ -24,8 +25,8 @@ class RevisionFilesError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionFile:
-    """One file of `migrations/versions`. `sha256` is over the text with LF line ends, so that a checkout with CRLF
-    is no edit. Non-transactional revisions say `TRANSACTIONAL = False`."""
+    """One file of `migrations/versions`. `sha256` is over the text with LF line ends, so that a checkout
+    with CRLF is no edit. Non-transactional revisions say `TRANSACTIONAL = False`."""
 
     revision: str
     down_revision: str | None
@@ -82,7 +83,7 @@ def load_revisions(directory: Path) -> Revisions:
         file = _read(path)
         if file.revision in files:
             raise RevisionFilesError(
-                f"Two files have the revision {file.revision}: {files[file.revision].path.name}, {path.name}.",
+                f"Two files are {file.revision}: {files[file.revision].path.name} and {path.name}.",
                 "Give the newer one the next number.",
             )
         files[file.revision] = file

@@ -1,4 +1,5 @@
-"""Is the database where the code needs it? One answer, used by deploy, status, `ibex check`, serve and readiness."""
+"""Is the database where the code needs it? One answer, used by deploy, status, `ibex check`, serve and
+readiness."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ class SchemaState:
         if self.kind == "current":
             return f"The schema is at {self.revision}, where this code needs it."
         if self.kind == "ahead":
-            return f"The schema is at {self.revision}, ahead of this code ({self.head}) by {', '.join(self.beyond)}."
+            beyond = ", ".join(self.beyond)
+            return f"The schema is at {self.revision}, ahead of this code ({self.head}) by {beyond}."
         if self.kind == "behind":
             return (
                 f"The schema is at {self.revision or 'nothing'}; this code needs {self.head}. Run: {DEPLOY}"
@@ -86,8 +88,8 @@ async def read_schema_state(
     known = revisions if revisions is not None else load_revisions(migrations_directory())
     if not await ledger.bookkeeping_exists(connection):
         unmanaged = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('ibex') AND relkind IN ('r', 'p')"
-            " AND relname NOT IN ('alembic_version', 'migration_log'))"
+            "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('ibex')"
+            " AND relkind IN ('r', 'p') AND relname NOT IN ('alembic_version', 'migration_log'))"
         )
         return assess(known, (), (), unmanaged=bool(unmanaged))
     versions = await ledger.read_versions(connection)
@@ -103,7 +105,8 @@ async def read_drift(
 ) -> tuple[str, ...]:
     """How the live catalog differs from what the migrations made; empty when it does not.
 
-    At the code's head the committed fingerprint counts; before and beyond it, what deploy recorded in the ledger.
+    At the code's head the committed fingerprint counts; before and beyond it, what deploy recorded in the
+    ledger.
     """
     expected: Mapping[str, str] | None = None
     fingerprint = committed_fingerprint(revisions)
@@ -179,7 +182,7 @@ def _beyond_the_code(
         return SchemaState(kind="ahead", revision=version, head=revisions.head, beyond=beyond)
     problem = Problem(
         "IBEX-E304",
-        f"The database is at {version}, which this code does not have, and it is not simply newer than this code.",
+        f"The database is at {version}, which this code does not have, and it is not simply newer.",
         "Deploy the code that has this revision.",
     )
     return SchemaState(

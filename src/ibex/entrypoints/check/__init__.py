@@ -1,0 +1,1 @@
+"""`ibex check`: a doctor for settings, network, database and schema."""
