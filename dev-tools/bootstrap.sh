@@ -64,7 +64,7 @@ pip_install() {
 
 # uv in .tools, by venv or, where Debian has split ensurepip off, by a pip that is there already.
 install_uv() {
-    echo "ibex: uv is not on PATH: installing uv $UV_VERSION into .tools" >&2
+    echo "ibex: no recent uv on PATH: installing uv $UV_VERSION into .tools" >&2
     rm -rf .tools
     if "$1" -m venv .tools >/dev/null 2>&1; then
         pip_install .tools/bin/python -m pip install --quiet "uv==$UV_VERSION" >&2
@@ -75,8 +75,15 @@ install_uv() {
     fi
 }
 
+# Whether the uv on PATH is recent enough to read pyproject.toml and uv.lock.
+recent_uv() {
+    version=$(uv --version 2>/dev/null) || return 1
+    "$1" -c 'import sys; sys.exit(tuple(map(int, sys.argv[2].split(".")[:2])) < (0, 9))' $version 2>/dev/null
+}
+
 find_uv() {
-    if command -v uv; then
+    if recent_uv "$1"; then
+        echo uv
         return
     fi
     if [ "$(.tools/bin/uv --version 2>/dev/null | cut -d' ' -f2)" != "$UV_VERSION" ]; then
