@@ -37,7 +37,7 @@ lint: setup ## formatting and lint alone
 	@$(BIN)/ruff check $(SOURCES) migrations
 
 types: setup ## types alone
-	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/mypy $(SOURCES) migrations
 
 architecture: setup ## direction of imports alone
 	@$(BIN)/lint-imports

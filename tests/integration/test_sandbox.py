@@ -144,6 +144,8 @@ def test_nothing_is_left_after_a_signal_which_the_command_gets_too(
     assert not running.directory.exists()
 
 
+# Python warns of a fork beside threads; this one does nothing but become the sandbox.
+@pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 def test_ctrl_c_at_the_terminal_reaches_the_command_once() -> None:
     counting = (
         "import signal, time; seen = []; signal.signal(signal.SIGINT, lambda *_: seen.append(1)); "
