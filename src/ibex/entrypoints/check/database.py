@@ -199,7 +199,7 @@ def _of_state(state: SchemaState) -> list[Finding]:
 
 
 async def _session_lock(settings: Settings) -> list[Finding]:
-    """Take a lock that nobody else uses, and look in later transactions whether it is still this session's."""
+    """Take a lock that nobody else uses, and look in later transactions whether it is still held."""
     connection = await connect_direct(settings.database, APPLICATION, command_timeout_seconds=30)
     try:
         key = secrets.randbits(62)
