@@ -1,0 +1,109 @@
+"""Who may call which route: one declaration per handler, checked when the app is built and enforced in one
+place.
+
+A handler says ``opt={"permission": Permission.SALES_WRITE}``, or ``ANY_OPERATOR`` where a valid token is
+enough. The only routes without are those of PUBLIC_PATHS. An app with any other route cannot be built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from ibex.domain.identity.model import Permission
+
+PUBLIC_PATHS: Final = frozenset(
+    {"/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets/{name}", "/metrics"}
+)
+"""Routes that answer anybody. /metrics asks for a token of its own."""
+
+
+class _Anyone(Enum):
+    ANY_OPERATOR = "any operator"
+
+
+ANY_OPERATOR: Final = _Anyone.ANY_OPERATOR
+"""In place of a permission: a valid token is enough."""
+
+_PLAN: Final = "ibex_plan"
+
+
+class UnguardedRouteError(Exception):
+    """A route declares no permission, or declares something else in its place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePlan:
+    """What the edge has to know about a handler, worked out once."""
+
+    public: bool
+    permission: Permission | None
+    query: frozenset[str]
+    """Names of its query parameters; others are refused."""
+    many: frozenset[str]
+    """Those that may be given several times."""
+    decoder: msgspec.json.Decoder[Any] | None
+    deadline_seconds: float | None
+    """Instead of the usual deadline, from ``opt={"deadline_seconds": ...}``."""
+    dry_run: bool
+    """A POST that changes nothing (``opt={"dry_run": True}``), so that it takes no Idempotency-Key."""
+
+
+def plan_of(handler: BaseRouteHandler) -> RoutePlan:
+    """The plan that `plan_routes` made for the handler."""
+    plan: RoutePlan = handler.opt[_PLAN]
+    return plan
+
+
+def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
+    """Works out the plan of every handler. Raises UnguardedRouteError if one may not be served.
+
+    Routes under ``framework_paths`` are left alone: for an application that is only described, never served.
+    """
+    for route in app.routes:
+        if framework_paths is not None and route.path_format.startswith(framework_paths):
+            continue
+        if not isinstance(route, HTTPRoute):
+            raise UnguardedRouteError(f"{route.path} is no HTTP route, and nothing guards it.")
+        for method, (handler, model) in route.route_handler_map.items():
+            names = frozenset(parameter.field_alias for parameter in model.expected_query_params)
+            handler.opt[_PLAN] = RoutePlan(
+                public=_is_public(route.path_format, method),
+                permission=_declared_permission(handler, route.path_format, method),
+                query=names,
+                many=frozenset(model.sequence_query_parameter_names),
+                decoder=_body_decoder(handler),
+                deadline_seconds=handler.opt.get("deadline_seconds"),
+                dry_run=bool(handler.opt.get("dry_run")),
+            )
+
+
+def _is_public(path: str, method: str) -> bool:
+    # OPTIONS is answered by the framework with nothing but the list of methods.
+    return path in PUBLIC_PATHS or method == "OPTIONS"
+
+
+def _declared_permission(handler: HTTPRouteHandler, path: str, method: str) -> Permission | None:
+    declared = handler.opt.get("permission")
+    if _is_public(path, method):
+        return None
+    if declared is ANY_OPERATOR:
+        return None
+    if isinstance(declared, Permission):
+        return declared
+    raise UnguardedRouteError(
+        f"{method} {path} ({handler}) declares no permission. Give it opt={{'permission': Permission....}}."
+    )
+
+
+def _body_decoder(handler: HTTPRouteHandler) -> msgspec.json.Decoder[Any] | None:
+    field = handler.parsed_fn_signature.parameters.get("data")
+    if field is None:
+        return None
+    return msgspec.json.Decoder(field.raw)

@@ -1,0 +1,72 @@
+"""The HTTP application: routes, what guards them, and the edge around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from litestar import Litestar
+from litestar.types import ControllerRouterHandler
+
+from ibex.entrypoints.http.access import plan_routes
+from ibex.entrypoints.http.access_log import AccessLog
+from ibex.entrypoints.http.admission import Admission
+from ibex.entrypoints.http.auth import Authenticator
+from ibex.entrypoints.http.docs import docs_handlers
+from ibex.entrypoints.http.edge import Edge, Observer
+from ibex.entrypoints.http.health import MeController, health_controller
+from ibex.entrypoints.http.lifecycle import Lifecycle
+from ibex.entrypoints.http.limits import EdgeLimits
+from ibex.entrypoints.http.problems import exception_handlers
+from ibex.entrypoints.http.rate_limit import RateLimiter
+from ibex.entrypoints.http.request import ApiRequest
+from ibex.entrypoints.http.services import Services
+
+CONTROLLERS: tuple[ControllerRouterHandler, ...] = (MeController,)
+"""One controller per area. Add yours here."""
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    services: Services,
+    *,
+    controllers: Sequence[ControllerRouterHandler] = CONTROLLERS,
+    limits: EdgeLimits | None = None,
+    lifecycle: Lifecycle | None = None,
+    lifespan: Sequence[Lifespan] = (),
+    observers: tuple[Observer, ...] = (),
+    outages: tuple[type[Exception], ...] = (),
+    behind_proxy: bool = False,
+) -> Edge:
+    """The ASGI application. ``outages`` are the database driver's exceptions that mean it is not there.
+
+    Raises UnguardedRouteError if a route declares no permission.
+    """
+    limits = limits or EdgeLimits()
+    lifecycle = lifecycle or Lifecycle()
+    admission = Admission(
+        Authenticator(services.tokens),
+        RateLimiter(per_second=limits.rate_per_second, burst=limits.rate_burst),
+    )
+    everything = [*controllers, health_controller(lifecycle)]
+    api = Litestar(
+        route_handlers=[*everything, *docs_handlers(everything)],
+        before_request=admission.admit,
+        exception_handlers=exception_handlers(outages),
+        request_class=ApiRequest,
+        request_max_body_size=limits.body_bytes,
+        lifespan=list(lifespan),
+        openapi_config=None,
+        debug=False,
+        logging_config=None,
+    )
+    plan_routes(api)
+    return Edge(
+        api,
+        services,
+        limits=limits,
+        lifecycle=lifecycle,
+        behind_proxy=behind_proxy,
+        observers=(AccessLog(), *observers),
+    )

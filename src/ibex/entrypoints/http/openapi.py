@@ -1,0 +1,128 @@
+"""The contract: what Litestar makes of the handlers, and what only the edge knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.routes import HTTPRoute
+from litestar.types import ControllerRouterHandler
+
+from ibex.entrypoints.http.access import RoutePlan, plan_of, plan_routes
+from ibex.entrypoints.http.codes import KIND_BY_CODE
+from ibex.entrypoints.http.idempotency import HEADER, MAX_KEY_LENGTH
+from ibex.entrypoints.http.problems import MEDIA_TYPE, Problem
+from ibex.entrypoints.http.request import ApiRequest
+
+_DESCRIPTION: Final = """The sales engine of a shop.
+
+Every request but health checks carries `Authorization: Bearer ibex_live_...`. Amounts of money and goods are
+decimal strings, times are RFC 3339 in UTC, ids are UUIDs. Every error is a problem (RFC 9457) with a stable
+`code`. A POST that carries an `Idempotency-Key` can be repeated safely for 24 hours."""
+
+_FRAMEWORK_PATHS: Final = "/schema"
+_COMMON_PROBLEMS: Final = ("503",)
+_PROBLEMS_OF_GUARDED: Final = ("401", "403", "429")
+_PROBLEMS_OF_INPUT: Final = ("422",)
+_PROBLEMS_OF_BODIES: Final = ("400", "408", "413", "415")
+_PROBLEMS_OF_WRITES: Final = ("409",)
+_WRITES: Final = frozenset({"post", "put", "patch", "delete"})
+
+
+def openapi_bytes(documented: Sequence[ControllerRouterHandler]) -> bytes:
+    """The document as JSON."""
+    return msgspec.json.format(msgspec.json.encode(openapi_document(documented)), indent=2)
+
+
+def openapi_document(documented: Sequence[ControllerRouterHandler]) -> dict[str, Any]:
+    """OpenAPI 3.1 of the handlers, from an application of their own that serves nobody."""
+    app = Litestar(
+        route_handlers=list(documented),
+        request_class=ApiRequest,
+        openapi_config=OpenAPIConfig(
+            title="IBEX",
+            version=version("ibex-backend"),
+            description=_DESCRIPTION,
+            components=Components(
+                security_schemes={
+                    "token": SecurityScheme(
+                        type="http", scheme="bearer", description="A token of an operator."
+                    )
+                }
+            ),
+            path=_FRAMEWORK_PATHS,
+            render_plugins=[JsonRenderPlugin()],
+            use_handler_docstrings=True,
+        ),
+    )
+    plan_routes(app, framework_paths=_FRAMEWORK_PATHS)
+    document: dict[str, Any] = msgspec.to_builtins(app.openapi_schema.to_schema(), str_keys=True)
+    schemas = document["components"].setdefault("schemas", {})
+    schemas |= _problem_schemas()
+    for route in app.routes:
+        if isinstance(route, HTTPRoute) and route.path_format in document["paths"]:
+            for method, (handler, _) in route.route_handler_map.items():
+                operation = document["paths"][route.path_format].get(method.lower())
+                if operation is not None:
+                    _complete(operation, method.lower(), plan_of(handler))
+    return document
+
+
+def _complete(operation: dict[str, Any], method: str, plan: RoutePlan) -> None:
+    statuses = [*_COMMON_PROBLEMS]
+    if not plan.public:
+        operation["security"] = [{"token": []}]
+        operation["x-permission"] = plan.permission.value if plan.permission else None
+        statuses += _PROBLEMS_OF_GUARDED
+    parameters = operation.setdefault("parameters", [])
+    if parameters or "requestBody" in operation:
+        statuses += _PROBLEMS_OF_INPUT
+    if any(parameter["in"] == "path" for parameter in parameters):
+        statuses.append("404")
+    if "requestBody" in operation:
+        statuses += _PROBLEMS_OF_BODIES
+    if method in _WRITES:
+        statuses += _PROBLEMS_OF_WRITES
+    if method == "post" and not plan.public and not plan.dry_run:
+        parameters.append(_idempotency_parameter())
+        statuses += ["400", "422"]
+    if not parameters:
+        del operation["parameters"]
+    responses = operation.setdefault("responses", {})
+    for status in sorted(set(statuses)):
+        responses[status] = _problem_response(int(status))
+
+
+def _idempotency_parameter() -> dict[str, Any]:
+    return {
+        "name": HEADER,
+        "in": "header",
+        "required": False,
+        "description": "A key of your own for this request: within 24 hours it gets the first answer again.",
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_KEY_LENGTH,
+            "pattern": "^[ -~]+$",
+            "examples": ["till-3-2026-11-24-000117"],
+        },
+    }
+
+
+def _problem_response(status: int) -> dict[str, Any]:
+    codes = ", ".join(f"`{code}`" for code, kind in KIND_BY_CODE.items() if kind.status == status)
+    return {
+        "description": f"Problem: {codes}",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def _problem_schemas() -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
+    return components

@@ -1,0 +1,44 @@
+"""The request as handlers get it: who is asking, what can be called, and the body by its type."""
+
+from typing import Any
+
+from litestar import Request
+
+from ibex.domain.identity.model import Actor
+from ibex.entrypoints.http.access import plan_of
+from ibex.entrypoints.http.bodies import decode_body, require_json
+from ibex.entrypoints.http.exchange import Exchange, exchange_of
+from ibex.entrypoints.http.services import Services
+
+
+class ApiRequest(Request[Any, Any, Any]):
+    """Every handler that takes ``request`` annotates it with this class."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange that this request belongs to."""
+        return exchange_of(self.scope)
+
+    @property
+    def services(self) -> Services:
+        """The use cases and ports."""
+        return exchange_of(self.scope).services
+
+    @property
+    def actor(self) -> Actor:
+        """Who is asking. A public route has nobody."""
+        actor = exchange_of(self.scope).actor
+        assert actor is not None, "a public route has no actor"
+        return actor
+
+    async def json(self) -> Any:
+        """The body as the type that ``data`` is annotated with: strict, straight from the bytes.
+
+        Litestar would decode to plain values first and then convert them leniently, so that ``"3"`` is an
+        integer. Raises Refusal: unsupported_media_type, malformed_json, invalid_request.
+        """
+        body = await self.body()
+        require_json(self.exchange.header(b"content-type"))
+        decoder = plan_of(self.route_handler).decoder
+        assert decoder is not None, "only a handler with data decodes a body"
+        return decode_body(decoder, body)

@@ -1,0 +1,76 @@
+"""Logs: one JSON object a line on standard output, with the ids of the request that is being served.
+
+Nothing logs a body, a header or a query. What could hold a secret all the same, a traceback, is redacted.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+Redact = Callable[[str], str]
+Event = MutableMapping[str, Any]
+
+
+def configure_logs(level: str, redact: Redact) -> None:
+    """For the whole process: structlog, and through it what libraries log with the standard library."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redacting(redact),
+    ]
+    structlog.configure(
+        processors=[*shared, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render_text],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Libraries speak up when something is wrong; their chatter is for those who ask for it.
+    root.setLevel(LEVELS[level] if level in ("debug", "error") else logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(LEVELS[level])
+
+
+def _redacting(redact: Redact) -> Callable[[Any, str, Event], Event]:
+    """Takes secrets out of the texts in which a library could have put one."""
+
+    def process(_: Any, __: str, event: Event) -> Event:
+        for name in ("exception", "event", "cause"):
+            text = event.get(name)
+            if isinstance(text, str) and (name != "event" or len(text) > 40):
+                event[name] = redact(text)
+        return event
+
+    return process
+
+
+def _render(_: Any, __: str, event: Event) -> bytes:
+    return _ENCODER.encode(event)
+
+
+def _render_text(_: Any, __: str, event: Event) -> str:
+    return _ENCODER.encode(event).decode()
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=repr)
