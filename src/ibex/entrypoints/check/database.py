@@ -168,7 +168,7 @@ async def _schema(connection: Connection, settings: Settings) -> list[Finding]: 
             error(
                 "drift",
                 "IBEX-E310",
-                "fingerprint.json is not of the newest revision.",
+                "fingerprint.json was made from other revision files.",
                 "Run: make fingerprint",
             )
         )

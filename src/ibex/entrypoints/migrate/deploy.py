@@ -81,6 +81,9 @@ class _Deploy:
         self.expected, self.connection, self.say = expected, connection, say
 
     async def run(self) -> int:
+        unrecorded = await read_schema_state(self.connection, revisions=self.revisions)
+        if unrecorded.problems:
+            return _refuse(unrecorded, self.say)
         await self.connection.execute(f"SET lock_timeout = '10s'; {ledger.PRELUDE}")
         try:
             async with (
@@ -241,7 +244,7 @@ def _stale_fingerprint_is_fine(settings: Settings, revisions: Revisions, say: Sa
     """In a sandbox a new revision may be tried before its fingerprint is made; anywhere else it is
     refused."""
     stale = load_fingerprint(revisions.directory)
-    found = f"is of revision {stale.revision}" if stale else "is missing"
+    found = f"was made from other files ({stale.revision})" if stale else "is missing"
     say(
         f"IBEX-E310: fingerprint.json {found}; the newest revision is {revisions.head}. Run: make fingerprint"
     )

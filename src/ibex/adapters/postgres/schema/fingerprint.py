@@ -15,9 +15,10 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What the catalog looks like after revision `revision`."""
+    """What the catalog looks like after `revision`; `files_sha256` is the digest of the files that made it."""
 
     revision: str
+    files_sha256: str
     objects: Mapping[str, str]
 
 
@@ -32,7 +33,9 @@ def load_fingerprint(directory: Path) -> Fingerprint | None:
         raw = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
         if raw["format"] != _FORMAT:
             return None
-        return Fingerprint(str(raw["revision"]), {str(k): _joined(v) for k, v in raw["objects"].items()})
+        return Fingerprint(
+            str(raw["revision"]), str(raw["files"]), {str(k): _joined(v) for k, v in raw["objects"].items()}
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -43,7 +46,8 @@ def render_fingerprint(fingerprint: Fingerprint) -> str:
         key: value.split("\n") if "\n" in value else value
         for key, value in sorted(fingerprint.objects.items())
     }
-    body = {"format": _FORMAT, "revision": fingerprint.revision, "objects": objects}
+    head = {"format": _FORMAT, "revision": fingerprint.revision, "files": fingerprint.files_sha256}
+    body = head | {"objects": objects}
     return json.dumps(body, indent=1, ensure_ascii=True) + "\n"
 
 

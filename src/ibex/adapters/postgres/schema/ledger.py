@@ -77,11 +77,21 @@ async def read_versions(connection: Connection) -> tuple[str, ...]:
 
 async def read_ledger(connection: Connection) -> tuple[LedgerRow, ...]:
     """All rows, oldest first."""
+    return (await read_bookkeeping(connection))[1]
+
+
+async def read_bookkeeping(connection: Connection) -> tuple[tuple[str, ...], tuple[LedgerRow, ...]]:
+    """Version table and ledger in one snapshot: read apart, a deploy in between would look like damage."""
     rows = await connection.fetch(
-        "SELECT id, revision, action, outcome, sha256, started_at, finished_at, duration_ms, actor,"
-        " git_commit, error, reason FROM ibex.migration_log ORDER BY id"
+        "SELECT v.versions, l.id, l.revision, l.action, l.outcome, l.sha256, l.started_at, l.finished_at,"
+        " l.duration_ms, l.actor, l.git_commit, l.error, l.reason"
+        " FROM (SELECT coalesce(array_agg(version_num ORDER BY version_num), '{}') AS versions"
+        " FROM ibex.alembic_version) v LEFT JOIN ibex.migration_log l ON true ORDER BY l.id"
     )
-    return tuple(LedgerRow(**dict(row)) for row in rows)
+    plain = [dict(row) for row in rows]
+    versions = tuple(plain[0]["versions"])
+    found = ({name: value for name, value in row.items() if name != "versions"} for row in plain)
+    return versions, tuple(LedgerRow(**row) for row in found if row["id"] is not None)
 
 
 async def read_last_catalog(connection: Connection) -> dict[str, str] | None:

@@ -49,6 +49,11 @@ class Revisions:
         return self.files[-1].revision if self.files else None
 
     @property
+    def sha256(self) -> str:
+        """A digest of all files, by which a fingerprint knows what it was made from."""
+        return hashlib.sha256("".join(file.sha256 for file in self.files).encode()).hexdigest()
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The identifiers, oldest first."""
         return tuple(file.revision for file in self.files)

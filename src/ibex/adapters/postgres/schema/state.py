@@ -81,7 +81,7 @@ async def read_schema_state(
     revisions: Revisions | None = None,
     with_drift: bool = False,
 ) -> SchemaState:
-    """Read the version and the ledger (three round trips) and, if asked, the whole catalog (four more).
+    """Read the version and the ledger (two round trips) and, if asked, the whole catalog (seven more).
 
     Raises RevisionFilesError for broken files and what asyncpg raises for a broken connection.
     """
@@ -92,8 +92,7 @@ async def read_schema_state(
             " AND relkind IN ('r', 'p') AND relname NOT IN ('alembic_version', 'migration_log'))"
         )
         return assess(known, (), (), unmanaged=bool(unmanaged))
-    versions = await ledger.read_versions(connection)
-    state = assess(known, versions, await ledger.read_ledger(connection))
+    state = assess(known, *await ledger.read_bookkeeping(connection))
     if not with_drift or state.kind not in ("current", "ahead", "behind"):
         return state
     lines = await read_drift(connection, known, state)
@@ -120,9 +119,14 @@ async def read_drift(
 
 
 def committed_fingerprint(revisions: Revisions) -> Fingerprint | None:
-    """The fingerprint beside the revisions, unless it is missing or of another revision than the head."""
+    """The fingerprint beside the revisions, unless it is missing or was made from other files."""
     fingerprint = load_fingerprint(revisions.directory)
-    return fingerprint if fingerprint is not None and fingerprint.revision == revisions.head else None
+    if fingerprint is None or (fingerprint.revision, fingerprint.files_sha256) != (
+        revisions.head,
+        revisions.sha256,
+    ):
+        return None
+    return fingerprint
 
 
 def assess(
