@@ -49,6 +49,9 @@ class Settings:
     connect_timeout_seconds: float = 15.0
     statement_timeout_seconds: float = 15.0
     shutdown_grace_seconds: int = 20
+    drain_seconds: float = 2.0
+    max_in_flight: int = 160
+    rate_limit_per_second: int = 1000
     log_level: str = "info"
     metrics_token: Secret | None = None
     on_railway: bool = False
@@ -102,16 +105,12 @@ def redact(text: str) -> str:
     return settings.database.redact(text) if settings else text
 
 
-def read_environ(
-    environ: Mapping[str, str], *, cwd: Path
-) -> tuple[Settings | None, list[ConfigurationError]]:
+def read_environ(environ: Mapping[str, str], *, cwd: Path) -> tuple[Settings | None, list[ConfigurationError]]:
     """The settings, or None and every problem that was found."""
     reader = Reader(environ)
     reader.problems.extend(ambient_problems(environ, cwd))
     on_railway = any(name.startswith("RAILWAY_") for name in environ)
-    environment: Environment = reader.choice(
-        "IBEX_ENVIRONMENT", ("production", "sandbox"), "production", "IBEX-E117"
-    )
+    environment: Environment = reader.choice("IBEX_ENVIRONMENT", ("production", "sandbox"), "production", "IBEX-E117")
     if environment == "sandbox" and on_railway:
         reader.problems.append(
             ConfigurationError(
@@ -121,15 +120,12 @@ def read_environ(
             )
         )
     none_named: tuple[str, ...] = ()
-    suffixes = reader.attempt(
-        lambda: _host_suffixes(environ.get("IBEX_DATABASE_HOST_SUFFIXES", "")), none_named
-    )
-    endpoint: EndpointMode = reader.choice(
-        "IBEX_DATABASE_ENDPOINT", ("direct", "as-given", "pooled"), "direct"
-    )
+    suffixes = reader.attempt(lambda: _host_suffixes(environ.get("IBEX_DATABASE_HOST_SUFFIXES", "")), none_named)
+    endpoint: EndpointMode = reader.choice("IBEX_DATABASE_ENDPOINT", ("direct", "as-given", "pooled"), "direct")
     rules = HostRules(suffixes=suffixes, allow_loopback=environment == "sandbox")
     database = reader.attempt(lambda: _database(environ, rules, endpoint), None)
-    values = _plain_values(reader)
+    # A development server is for this machine alone, unless somebody says otherwise.
+    values = _plain_values(reader, default_host="127.0.0.1" if environment == "sandbox" else "0.0.0.0")
     if reader.problems or database is None:
         return None, reader.problems
     return Settings(
@@ -145,10 +141,10 @@ def read_environ(
     ), []
 
 
-def _plain_values(reader: Reader) -> dict[str, Any]:
+def _plain_values(reader: Reader, *, default_host: str) -> dict[str, Any]:
     draining = reader.environ.get("RAILWAY_DEPLOYMENT_DRAINING_SECONDS")
     return {
-        "host": reader.environ.get("IBEX_HOST") or "0.0.0.0",
+        "host": reader.environ.get("IBEX_HOST") or default_host,
         "port": reader.integer("PORT", 8000, 1, 65535),
         "workers": reader.integer("IBEX_WORKERS", 1, 1, 64),
         "replicas": reader.integer("IBEX_REPLICAS", 1, 1, 50),
@@ -157,10 +153,11 @@ def _plain_values(reader: Reader) -> dict[str, Any]:
         "connect_timeout_seconds": reader.number("IBEX_CONNECT_TIMEOUT_SECONDS", 15.0, 10, 120),
         "statement_timeout_seconds": reader.number("IBEX_STATEMENT_TIMEOUT_SECONDS", 15.0, 1, 300),
         "shutdown_grace_seconds": reader.integer("IBEX_SHUTDOWN_GRACE_SECONDS", 20, 1, 300),
+        "drain_seconds": reader.number("IBEX_DRAIN_SECONDS", 2.0, 0, 60),
+        "max_in_flight": reader.integer("IBEX_MAX_IN_FLIGHT", 160, 1, 10_000),
+        "rate_limit_per_second": reader.integer("IBEX_RATE_LIMIT", 1000, 0, 100_000),
         "log_level": reader.choice("IBEX_LOG_LEVEL", _LEVELS, "info"),
-        "metrics_token": reader.attempt(
-            lambda: _metrics_token(reader.environ.get("IBEX_METRICS_TOKEN", "")), None
-        ),
+        "metrics_token": reader.attempt(lambda: _metrics_token(reader.environ.get("IBEX_METRICS_TOKEN", "")), None),
         "railway_draining_seconds": int(draining) if draining and draining.isdigit() else None,
     }
 

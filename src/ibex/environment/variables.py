@@ -42,9 +42,7 @@ VARIABLES: Final = (
         "",
         "Hosts accepted although they are not Neon's: a full name or a suffix such as `.db.example.com`",
     ),
-    Variable(
-        "IBEX_POOL_SIZE", "integer 1..200", "10", "Connections to the database that one worker may hold"
-    ),
+    Variable("IBEX_POOL_SIZE", "integer 1..200", "10", "Connections to the database that one worker may hold"),
     Variable(
         "IBEX_POOL_WAIT_SECONDS",
         "number 0.1..60",
@@ -71,7 +69,25 @@ VARIABLES: Final = (
     ),
     Variable("IBEX_WORKERS", "integer 1..64", "1", "Worker processes of one replica"),
     Variable("IBEX_REPLICAS", "integer 1..50", "1", "Replicas of the service, for the connection budget"),
-    Variable("IBEX_HOST", "address", "0.0.0.0", "Address that the service listens on"),
+    Variable(
+        "IBEX_DRAIN_SECONDS",
+        "number 0..60",
+        "2",
+        "How long the service still accepts requests after SIGTERM, while it says that it is not ready",
+    ),
+    Variable(
+        "IBEX_MAX_IN_FLIGHT",
+        "integer 1..10000",
+        "160",
+        "Requests that one worker works on at once; more are refused at once with 503",
+    ),
+    Variable(
+        "IBEX_RATE_LIMIT",
+        "integer 0..100000",
+        "1000",
+        "Requests a second that one token may make of one worker, twice as many at once; 0 limits nothing",
+    ),
+    Variable("IBEX_HOST", "address", "0.0.0.0; 127.0.0.1 in the sandbox", "Address that the service listens on"),
     Variable("IBEX_LOG_LEVEL", "debug, info, warning, error", "info", "The lowest level that is logged"),
     Variable(
         "IBEX_METRICS_TOKEN",
@@ -97,9 +113,7 @@ VARIABLES: Final = (
         "",
         "Recorded by `ibex migrate deploy`; `IBEX_GIT_COMMIT` where there is no Railway",
     ),
-    Variable(
-        "IBEX_GIT_COMMIT", "text", "", "The commit that is deployed, recorded in the ledger of migrations"
-    ),
+    Variable("IBEX_GIT_COMMIT", "text", "", "The commit that is deployed, recorded in the ledger of migrations"),
 )
 
 KNOWN_NAMES: Final = frozenset(variable.name for variable in VARIABLES)
