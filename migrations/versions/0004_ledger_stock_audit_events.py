@@ -50,7 +50,8 @@ CREATE UNIQUE INDEX ledger_entries_one_entry_per_payment ON ibex.ledger_entries 
   WHERE payment_id IS NOT NULL;
 CREATE UNIQUE INDEX ledger_entries_one_entry_per_credit_note ON ibex.ledger_entries (store_id, credit_note_id)
   WHERE type = 'CREDIT_NOTE';
-CREATE INDEX ledger_entries_by_customer ON ibex.ledger_entries (store_id, customer_id, seq)
+CREATE INDEX ledger_entries_by_customer ON ibex.ledger_entries (store_id, customer_id, business_date, seq)
+  INCLUDE (debit, credit)
   WHERE customer_id IS NOT NULL;
 CREATE INDEX ledger_entries_by_day ON ibex.ledger_entries (store_id, business_date, seq);
 

@@ -208,7 +208,7 @@ BEGIN
     receipt_number = c.receipt_number + coalesce((v_count ->> 'receipt')::integer, 0),
     shift_number = c.shift_number + coalesce((v_count ->> 'shift')::integer, 0),
     ledger_seq = c.ledger_seq + coalesce((v_count ->> 'ledger')::integer, 0),
-    movement_seq = c.movement_seq + jsonb_array_length(v_moved),
+    movement_seq = c.movement_seq + jsonb_array_length(v_moved) + coalesce((v_count ->> 'opening')::integer, 0),
     audit_seq = c.audit_seq + coalesce((v_count ->> 'audit')::integer, 0),
     event_seq = c.event_seq + coalesce((v_count ->> 'event')::integer, 0)
   WHERE c.store_id = v_store RETURNING * INTO v_last;
@@ -224,10 +224,19 @@ BEGIN
     p_rows := replace(p_rows, n ->> 1, v_number::text);
     v_numbers := v_numbers || jsonb_build_object(n ->> 1, v_number);
   END LOOP;
+  -- Likewise the stock after a movement, and the difference that a count has found.
+  FOR n IN SELECT jsonb_build_array(f.place, f.value)
+           FROM jsonb_to_recordset(p_head -> 'stock') AS s(ord integer, balance_at text, quantity_at text)
+           JOIN jsonb_to_recordset(v_moved) AS m(ord integer, balance text, quantity text) USING (ord),
+           LATERAL (VALUES (s.balance_at, m.balance), (s.quantity_at, m.quantity)) f(place, value)
+           WHERE f.place IS NOT NULL LOOP
+    p_rows := replace(p_rows, n ->> 0, n ->> 1);
+    v_numbers := v_numbers || jsonb_build_object(n ->> 0, n ->> 1);
+  END LOOP;
   v_rows := p_rows::jsonb;
   PERFORM ibex.post_rows(v_store, v_operator, v_at, v_rows, v_moved, v_opening,
     v_last.ledger_seq - coalesce((v_count ->> 'ledger')::integer, 0),
-    v_last.movement_seq - jsonb_array_length(v_moved),
+    v_last.movement_seq - jsonb_array_length(v_moved) - coalesce((v_count ->> 'opening')::integer, 0),
     v_last.audit_seq - coalesce((v_count ->> 'audit')::integer, 0),
     v_last.event_seq - coalesce((v_count ->> 'event')::integer, 0));
 

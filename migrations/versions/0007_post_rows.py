@@ -81,6 +81,15 @@ BEGIN
       JOIN jsonb_populate_recordset(NULL::ibex.stock_movements, p_rows -> 'stock_movements') e
         ON e.seq = m.ord;
   END IF;
+  IF p_rows ? 'opening_stock' THEN
+    -- The first stock of products that this posting has added: their rows hold it already.
+    INSERT INTO ibex.stock_movements (store_id, seq, id, product_id, kind, quantity, balance, reason, unit_cost,
+        operator_id, occurred_at, recorded_at)
+      SELECT p_store, p_movement + jsonb_array_length(p_moved) + e.seq, e.id, p.id, 'OPENING', p.stock, p.stock,
+        e.reason, e.unit_cost, p_operator, e.occurred_at, p_at
+      FROM jsonb_populate_recordset(NULL::ibex.stock_movements, p_rows -> 'opening_stock') e
+      JOIN ibex.products p ON p.store_id = p_store AND p.id = e.product_id;
+  END IF;
   IF p_rows ? 'audit_entries' THEN
     INSERT INTO ibex.audit_entries (store_id, seq, action, entity, entity_id, operator_id, token_id, request_id,
         address, reason, before, after, recorded_at)

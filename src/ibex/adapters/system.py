@@ -10,6 +10,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from ibex.domain.identity.opening import Secret
 from ibex.domain.identity.secrets import RANDOM_BYTES, compose_secret, hash_secret, shown_part
 
 _LOWEST_PLACEHOLDER: Final = 10**18
@@ -50,3 +51,12 @@ def new_token() -> NewToken:
     """A bearer token of 256 random bits."""
     secret = compose_secret(secrets.token_bytes(RANDOM_BYTES))
     return NewToken(secret=secret, secret_hash=hash_secret(secret), prefix=shown_part(secret))
+
+
+class SystemSecrets:
+    """Implements ibex.domain.identity.opening.SecretSource."""
+
+    def new_token(self) -> Secret:
+        """See the port."""
+        made = new_token()
+        return Secret(text=made.secret, hash=made.secret_hash, prefix=made.prefix)

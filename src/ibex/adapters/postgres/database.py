@@ -1,7 +1,8 @@
 """Statements on the pool: one round trip each, bounded in time, with failures told apart.
 
-A statement runs on its own, in a transaction of its own (autocommit). Through a pooler in transaction mode it is wrapped
-in an explicit transaction instead, because the pooler may otherwise change the backend between parsing and running.
+A statement runs on its own, in a transaction of its own (autocommit). Through a pooler in transaction mode it is
+wrapped in an explicit transaction instead, because the pooler may otherwise change the backend between parsing and
+running.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ class Database:
 def unavailable() -> TemporarilyUnavailable:
     """Nothing has happened; the caller may repeat."""
     return TemporarilyUnavailable(
-        "The database cannot answer right now. Nothing was changed; repeat the request shortly.", effect="none"
+        "The database cannot answer right now. Nothing was changed; repeat the request shortly.",
+        effect="none",
     )
 
 

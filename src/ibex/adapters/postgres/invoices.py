@@ -13,14 +13,16 @@ from ibex.domain.sales.pricing import Discount, Priced, Totals
 from ibex.domain.shared.ids import InvoiceId, ProductId, StoreId
 from ibex.domain.shared.money import Currency
 
-GET: Final = """
-SELECT i.*,
-  (SELECT json_agg(json_build_array(l.line_no, l.product_id, l.sku, l.name, l.unit_price::text, l.quantity::text,
-            l.tax_rate::text, l.cost_price::text, l.gross::text, l.discount::text, l.order_discount::text, l.net::text,
-            l.tax::text, l.total::text, l.returned::text) ORDER BY l.line_no)
-   FROM ibex.invoice_lines l WHERE l.store_id = i.store_id AND l.invoice_id = i.id) AS lines
-FROM ibex.invoices i WHERE i.store_id = $1 AND i.id = $2
+COLUMNS: Final = """
+i.store_id, i.id, i.number, i.status, i.customer_id, i.operator_id, i.currency, i.prices_include_tax, i.subtotal,
+i.discount_total, i.net_total, i.tax_total, i.rounding, i.total, i.paid, i.credited, i.discount, i.note, i.offline,
+i.oversold, i.due_date, i.business_date, i.occurred_at, i.created_at, i.issued_at, i.cancelled_at, i.version,
+(SELECT json_agg(json_build_array(l.line_no, l.product_id, l.sku, l.name, l.unit_price::text, l.quantity::text,
+          l.tax_rate::text, l.cost_price::text, l.gross::text, l.discount::text, l.order_discount::text, l.net::text,
+          l.tax::text, l.total::text, l.returned::text) ORDER BY l.line_no)
+ FROM ibex.invoice_lines l WHERE l.store_id = i.store_id AND l.invoice_id = i.id) AS lines
 """
+GET: Final = f"SELECT {COLUMNS} FROM ibex.invoices i WHERE i.store_id = $1 AND i.id = $2"
 
 
 class _Line(msgspec.Struct, array_like=True):

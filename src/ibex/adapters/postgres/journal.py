@@ -45,9 +45,11 @@ class PostgresJournal:
                 raise
             raise refusal from error
         outcome: dict[str, Any] = msgspec.json.decode(rows[0][0])
-        numbers = {int(placeholder): number for placeholder, number in outcome["numbers"].items()}
-        for placeholder, number in numbers.items():
-            body = body.replace(b"%d" % placeholder, b"%d" % number)
+        # Placeholders stand in the answer too: the same text goes in their place here as there.
+        taken: dict[str, int | str] = outcome["numbers"]
+        for placeholder, value in taken.items():
+            body = body.replace(placeholder.encode(), str(value).encode())
+        numbers = {int(placeholder): value for placeholder, value in taken.items() if isinstance(value, int)}
         return Posted(document=body, status=reply.status, numbers=numbers, moved=outcome["moved"])
 
     async def recall(self, store_id: StoreId, reply: Reply) -> Posted | None:

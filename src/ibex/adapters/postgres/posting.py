@@ -19,7 +19,7 @@ from ibex.adapters.postgres.rows import (
     movement_rows,
     payment_row,
 )
-from ibex.domain.catalog.model import StockMovement
+from ibex.domain.catalog.model import MovementKind, Product, StockMovement
 from ibex.domain.customers.model import AccountCredit
 from ibex.domain.ledger.model import EntryType, LedgerEntry
 from ibex.domain.sales.model import Invoice, InvoiceLine
@@ -85,6 +85,7 @@ class Posting:
     def _counts(self) -> dict[str, int]:
         counts: dict[str, int] = Tally(counter.value for counter, _ in self._changes.numbers)
         counts["ledger"] = len(self._rows.get("ledger_entries", ()))
+        counts["opening"] = len(self._rows.get("opening_stock", ()))
         counts["audit"] = len(self._rows.get("audit_entries", ()))
         counts["event"] = len(self._rows.get("events", ()))
         return counts
@@ -135,6 +136,8 @@ class Posting:
             row = to_row(thing)
             if "id" not in row and hasattr(thing, "id"):
                 row["id"] = thing.id
+            if isinstance(thing, Product):
+                row["stock"] = thing.stock
             self._put("records", {"t": table, "op": "insert", "row": self._stamped(row, thing, new=True)})
 
     @take.register
@@ -165,6 +168,10 @@ class Posting:
 
     @take.register
     def _(self, fact: StockMovement) -> None:
+        if fact.kind is MovementKind.OPENING:
+            seq = self._seq("opening_stock")
+            self._put("opening_stock", movement_rows(fact, seq)[1] | {"product_id": fact.product_id})
+            return
         check, row = movement_rows(fact, self._seq("stock_movements"))
         self._stock.append(check)
         self._put("stock_movements", row)

@@ -38,9 +38,7 @@ _REFUSALS: Final = {
         "The role may not connect to the database.",
         "Grant CONNECT, or use its owner.",
     ),
-    "57P03": Unreachable(
-        "IBEX-E206", "try-again", "The database is starting.", "Try again in a few seconds."
-    ),
+    "57P03": Unreachable("IBEX-E206", "try-again", "The database is starting.", "Try again in a few seconds."),
     "53300": Unreachable(
         "IBEX-E206",
         "try-again",
@@ -90,6 +88,4 @@ def why_unreachable(error: BaseException) -> Unreachable:
             "Check host and port in DATABASE_URL, Neon's status and the network.",
         )
     label = f"{type(error).__name__}{f' ({state})' if state else ''}"
-    return Unreachable(
-        "IBEX-E207", "unavailable", f"The database turned the connection away: {label}.", "Try again."
-    )
+    return Unreachable("IBEX-E207", "unavailable", f"The database turned the connection away: {label}.", "Try again.")

@@ -131,6 +131,6 @@ def refusal_of(error: asyncpg.PostgresError) -> DomainError | None:
         return NotFound(message, field=field)
     if name == "invoice_lines_returned_within_sold":
         return ReturnExceedsSale("More would come back than was sold, less what came back before.", field="lines")
-    if state == "22021" or state == "22P05":
+    if state in {"22021", "22P05"}:
         return InvalidValue("A text holds a character that cannot be stored (NUL).", field="body")
     return None

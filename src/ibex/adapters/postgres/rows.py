@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from ibex.domain.catalog.model import Product, StockMovement
+from ibex.domain.catalog.model import Barcode, PriceChange, Product, StockMovement
 from ibex.domain.customers.model import Customer
 from ibex.domain.ledger.model import LedgerEntry
 from ibex.domain.sales.model import Invoice, InvoiceLine
@@ -137,6 +137,10 @@ def movement_rows(movement: StockMovement, ord_: int) -> tuple[Row, Row]:
         "must_be_active": movement.must_be_active,
         "may_oversell": movement.may_oversell,
     }
+    if movement.balance_at is not None:
+        check["balance_at"] = str(movement.balance_at)
+    if movement.quantity_at is not None:
+        check["quantity_at"] = str(movement.quantity_at)
     row = {
         "seq": ord_,
         "id": movement.id,
@@ -178,8 +182,29 @@ def customer_row(customer: Customer) -> Row:
     }
 
 
+def barcode_row(barcode: Barcode) -> Row:
+    """The columns of ``ibex.product_barcodes``."""
+    return {"barcode": barcode.code, "product_id": barcode.product_id}
+
+
+def price_change_row(change: PriceChange) -> Row:
+    """The columns of ``ibex.price_changes``."""
+    return {
+        "id": change.id,
+        "product_id": change.product_id,
+        "product_version": change.product_version,
+        "unit_price": change.unit_price,
+        "cost_price": change.cost_price,
+        "tax_rate": change.tax_rate,
+        "operator_id": change.operator_id,
+        "changed_at": change.changed_at,
+    }
+
+
 RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Product: ("products", product_row),
+    Barcode: ("product_barcodes", barcode_row),
+    PriceChange: ("price_changes", price_change_row),
     Customer: ("customers", customer_row),
 }
 """Things that change seldom: their table, and their row without id, version and times of change."""

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from ibex.domain.shared.errors import InvalidValue
-from ibex.domain.shared.ids import CategoryId, CreditNoteId, InvoiceId, ProductId, StoreId
+from ibex.domain.shared.ids import CategoryId, CreditNoteId, InvoiceId, OperatorId, ProductId, StoreId
 from ibex.domain.shared.money import ZERO
 from ibex.domain.shared.text import label
 
@@ -69,6 +69,28 @@ class ProductRef:
             raise InvalidValue("Name the product by exactly one of product_id, sku and barcode.", field="product_id")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barcode:
+    """A barcode and the product that it stands on; unique within the store."""
+
+    code: str
+    product_id: ProductId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceChange:
+    """What a product cost from ``changed_at`` on. ``product_version`` is the product's version from then on."""
+
+    id: UUID
+    product_id: ProductId
+    product_version: int
+    unit_price: Decimal
+    cost_price: Decimal | None
+    tax_rate: Decimal
+    operator_id: OperatorId
+    changed_at: datetime
+
+
 class MovementKind(StrEnum):
     """Why stock changed."""
 
@@ -105,3 +127,7 @@ class StockMovement:
     """Refuse if the product is archived or switched off."""
     may_oversell: bool = False
     """An offline sale is a fact: record it even where the stock falls below zero, and flag the product."""
+    balance_at: int | None = None
+    """A placeholder for the stock after the movement, where the answer is to show it."""
+    quantity_at: int | None = None
+    """A placeholder for the quantity, where a count finds it out."""

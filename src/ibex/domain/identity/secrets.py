@@ -34,10 +34,7 @@ def compose_secret(random_bytes: bytes) -> str:
 
 def is_well_formed(secret: str) -> bool:
     """Whether ``secret`` could be a token at all."""
-    return (
-        _SHAPE.match(secret) is not None
-        and _checksum(secret[:-_CHECKSUM_LENGTH]) == secret[-_CHECKSUM_LENGTH:]
-    )
+    return _SHAPE.match(secret) is not None and _checksum(secret[:-_CHECKSUM_LENGTH]) == secret[-_CHECKSUM_LENGTH:]
 
 
 def hash_secret(secret: str) -> bytes:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ibex.domain.catalog.ports import ProductReader
+from ibex.domain.identity.acting import changes_of
 from ibex.domain.identity.model import Actor, Permission
 from ibex.domain.sales.model import Invoice, InvoiceLine, InvoiceStatus, LineDraft, priced_lines, totals_of
 from ibex.domain.sales.ports import InvoiceRepository
-from ibex.domain.sales.posting import changes_of, tell
+from ibex.domain.sales.posting import tell
 from ibex.domain.sales.pricing import Discount
-from ibex.domain.sales.requests import UNSET, DraftChange, DraftRequest, LineRequest, SaleRequest, SettledInvoice, Unset
+from ibex.domain.sales.requests import DraftChange, DraftRequest, LineRequest, SaleRequest, SettledInvoice
 from ibex.domain.sales.sell import draft_invoice, line_drafts
+from ibex.domain.shared.change import Unset
 from ibex.domain.shared.clock import Clock
 from ibex.domain.shared.errors import InvalidTransition, NotFound, PreconditionFailed
 from ibex.domain.shared.ids import IdSource, InvoiceId
@@ -70,7 +72,13 @@ class ChangeDraft:
         self._ids = ids
 
     async def __call__(
-        self, actor: Actor, invoice_id: InvoiceId, change: DraftChange, reply: Reply, *, expected_version: int | None
+        self,
+        actor: Actor,
+        invoice_id: InvoiceId,
+        change: DraftChange,
+        reply: Reply,
+        *,
+        expected_version: int | None,
     ) -> Posted:
         """Writes the changed draft. Raises NotFound, InvalidTransition, PreconditionFailed, ConcurrentChange."""
         actor.require(Permission.SALES_WRITE)

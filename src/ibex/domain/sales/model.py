@@ -150,9 +150,7 @@ class Invoice:
         after = self.becoming(InvoiceStatus.PAID if settled else InvoiceStatus.UNPAID)
         if not settled and self.customer_id is None:
             raise InvalidValue("A sale on credit needs a customer.", field="customer_id")
-        return replace(
-            after, number=number, issued_at=at, business_date=business_date, paid=paid, totals=rounding
-        )
+        return replace(after, number=number, issued_at=at, business_date=business_date, paid=paid, totals=rounding)
 
     def settled_by(self, amount: Decimal) -> Invoice:
         """After a payment of ``amount`` for it. Raises InvalidTransition if nothing is owed."""

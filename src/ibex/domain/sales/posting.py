@@ -7,24 +7,11 @@ from datetime import date, datetime
 
 from ibex.domain.catalog.model import MovementKind, StockMovement
 from ibex.domain.customers.model import AccountCredit
-from ibex.domain.identity.model import Actor
 from ibex.domain.ledger.model import EntryType, LedgerEntry
 from ibex.domain.sales.model import Invoice
 from ibex.domain.sales.tender import Applied, Payment, PaymentKind, PaymentMethod
 from ibex.domain.shared.ids import CustomerId, IdSource, InvoiceId, PaymentId, ProductId, ReceiptId, ShiftId
 from ibex.domain.shared.journal import AuditEntry, Changes, Counter, Event
-
-
-def changes_of(actor: Actor, at: datetime) -> Changes:
-    """An empty set of changes by this actor at this moment."""
-    return Changes(
-        store_id=actor.store_id,
-        operator_id=actor.operator_id,
-        token_id=actor.token_id,
-        request_id=actor.request_id,
-        address=actor.address,
-        at=at,
-    )
 
 
 def receipts_for(

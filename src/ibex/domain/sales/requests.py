@@ -6,21 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 from ibex.domain.catalog.model import ProductRef
 from ibex.domain.sales.model import Invoice
 from ibex.domain.sales.pricing import Discount
 from ibex.domain.sales.tender import Payment, Tender
+from ibex.domain.shared.change import UNSET, Unset
 from ibex.domain.shared.ids import CustomerId, InvoiceId, ShiftId
 from ibex.domain.shared.journal import Changes
-
-
-class Unset:
-    """The type of UNSET: a field that a change leaves as it is (None may be a value)."""
-
-
-UNSET: Any = Unset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +63,10 @@ class DraftChange:
     """What to change of a draft; UNSET leaves a field as it is."""
 
     lines: Sequence[LineRequest] | Unset = UNSET
-    customer_id: CustomerId | None | Unset = UNSET
-    discount: Discount | None | Unset = UNSET
+    customer_id: CustomerId | Unset | None = UNSET
+    discount: Discount | Unset | None = UNSET
     note: str | Unset = UNSET
-    due_date: date | None | Unset = UNSET
+    due_date: date | Unset | None = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

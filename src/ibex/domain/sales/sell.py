@@ -8,9 +8,10 @@ from typing import Final
 
 from ibex.domain.catalog.model import Product, ProductRef
 from ibex.domain.catalog.ports import ProductReader
+from ibex.domain.identity.acting import changes_of
 from ibex.domain.identity.model import Actor, Permission
 from ibex.domain.sales.model import Invoice, InvoiceStatus, LineDraft, priced_lines, totals_of
-from ibex.domain.sales.posting import changes_of, post_receipts, post_sale, post_stock_of, receipts_for, tell
+from ibex.domain.sales.posting import post_receipts, post_sale, post_stock_of, receipts_for, tell
 from ibex.domain.sales.pricing import Totals
 from ibex.domain.sales.requests import LineRequest, Prepared, SaleRequest, SettledInvoice
 from ibex.domain.sales.tender import Applied, PaymentMethod, Tender, apply_tenders, must_cover
@@ -132,9 +133,7 @@ def line_drafts(
         if product is None:
             raise NotFound("There is no such product in this store.", field=f"lines[{i}]")
         if not product.active and not offline:
-            raise ProductInactive(
-                "The product is archived; make it active again or sell another.", field=f"lines[{i}]"
-            )
+            raise ProductInactive("The product is archived; make it active again or sell another.", field=f"lines[{i}]")
         price = product.unit_price
         if line.unit_price is not None:
             price = unit_price(line.unit_price, actor.store.currency, field=f"lines[{i}].unit_price")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ibex.domain.identity.acting import changes_of
 from ibex.domain.identity.model import Actor, Permission
 from ibex.domain.sales.drafts import must_have_version, read_invoice
 from ibex.domain.sales.model import Invoice, InvoiceStatus
 from ibex.domain.sales.ports import InvoiceRepository
-from ibex.domain.sales.posting import changes_of, post_receipts, post_sale, post_stock_of, receipts_for, tell
+from ibex.domain.sales.posting import post_receipts, post_sale, post_stock_of, receipts_for, tell
 from ibex.domain.sales.requests import IssueRequest, SettledInvoice
 from ibex.domain.sales.sell import overrides_limit, settle_totals
 from ibex.domain.sales.tender import PaymentMethod, Tender, apply_tenders
@@ -119,7 +120,12 @@ class PayInvoice:
         after = before.settled_by(sum((one.amount for one in applied), before.currency.zero()))
         changes.add(Changed(thing=after))
         post_receipts(changes, payments, after, self._ids)
-        tell(changes, self._ids, "invoice.paid" if after.status is InvoiceStatus.PAID else "payment.received", after)
+        tell(
+            changes,
+            self._ids,
+            "invoice.paid" if after.status is InvoiceStatus.PAID else "payment.received",
+            after,
+        )
         result = SettledInvoice(invoice=replace(after, version=before.version + 1), payments=payments)
         return await self._journal.post(changes, reply, result)
 

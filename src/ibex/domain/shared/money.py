@@ -33,7 +33,7 @@ _TWO: Final = (
     "MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD "
     "SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW ZWG"
 )
-EXPONENT_BY_CURRENCY: Final[dict[str, int]] = {code: 2 for code in _TWO.split()} | {
+EXPONENT_BY_CURRENCY: Final[dict[str, int]] = dict.fromkeys(_TWO.split(), 2) | {
     code: exponent for exponent, codes in _EXPONENTS.items() for code in codes.split()
 }
 """ISO 4217 (amendment 177) minor units of the currencies in use."""
@@ -77,9 +77,7 @@ def money(value: Decimal, currency: Currency, *, field: str = "amount", negative
         raise InvalidValue(f"An amount must be less than {MAX_AMOUNT:f}.", field=field)
     exact = value.quantize(currency.step, rounding=ROUND_HALF_UP)
     if exact != value:
-        raise InvalidValue(
-            f"An amount in {currency.code} has at most {currency.exponent} decimals.", field=field
-        )
+        raise InvalidValue(f"An amount in {currency.code} has at most {currency.exponent} decimals.", field=field)
     return exact
 
 

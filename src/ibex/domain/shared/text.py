@@ -23,8 +23,6 @@ def note(value: str, *, field: str, max_length: int = MAX_NOTE) -> str:
     """``value`` if it is fit to be free text (it may be empty); raises InvalidValue otherwise."""
     if len(value) > max_length:
         raise InvalidValue(f"Give at most {max_length} characters.", field=field)
-    if not value.isprintable() and any(
-        unicodedata.category(c) in _FORBIDDEN and c not in "\n\t" for c in value
-    ):
+    if not value.isprintable() and any(unicodedata.category(c) in _FORBIDDEN and c not in "\n\t" for c in value):
         raise InvalidValue("Control characters are not allowed.", field=field)
     return value

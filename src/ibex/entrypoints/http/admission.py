@@ -29,13 +29,9 @@ class Admission:
         plan = plan_of(request.route_handler)
         exchange = exchange_of(request.scope)
         if not plan.public:
-            actor = await self._authenticator.actor(
-                exchange.raw_headers.get(b"authorization"), exchange.address
-            )
+            actor = await self._authenticator.actor(exchange.raw_headers.get(b"authorization"), exchange.address)
             exchange.actor = actor.seen_from(request_id=exchange.request_id, address=exchange.address)
-            structlog.contextvars.bind_contextvars(
-                store_id=str(actor.store_id), operator_id=str(actor.operator_id)
-            )
+            structlog.contextvars.bind_contextvars(store_id=str(actor.store_id), operator_id=str(actor.operator_id))
             exchange.headers += self._rates.take(actor.token_id)
             if plan.permission is not None:
                 actor.require(plan.permission)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
@@ -12,20 +11,37 @@ from ibex.entrypoints.http.access import plan_routes
 from ibex.entrypoints.http.access_log import AccessLog
 from ibex.entrypoints.http.admission import Admission
 from ibex.entrypoints.http.auth import Authenticator
+from ibex.entrypoints.http.customers import CustomersController
 from ibex.entrypoints.http.docs import docs_handlers
 from ibex.entrypoints.http.edge import Edge, Observer
 from ibex.entrypoints.http.health import MeController, health_controller
+from ibex.entrypoints.http.invoices import InvoicesController
+from ibex.entrypoints.http.ledger import LedgerController
 from ibex.entrypoints.http.lifecycle import Lifecycle
 from ibex.entrypoints.http.limits import EdgeLimits
 from ibex.entrypoints.http.problems import exception_handlers
+from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
 from ibex.entrypoints.http.request import ApiRequest
+from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
 
-CONTROLLERS: tuple[ControllerRouterHandler, ...] = (MeController,)
+CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
+    MeController,
+    SalesController,
+    InvoicesController,
+    ProductsController,
+    CustomersController,
+    LedgerController,
+)
 """One controller per area. Add yours here."""
 
-Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+def documented_handlers(
+    controllers: Sequence[ControllerRouterHandler] = CONTROLLERS, lifecycle: Lifecycle | None = None
+) -> list[ControllerRouterHandler]:
+    """What the contract describes: everything but the contract itself."""
+    return [*controllers, health_controller(lifecycle or Lifecycle())]
 
 
 def create_app(
@@ -34,7 +50,6 @@ def create_app(
     controllers: Sequence[ControllerRouterHandler] = CONTROLLERS,
     limits: EdgeLimits | None = None,
     lifecycle: Lifecycle | None = None,
-    lifespan: Sequence[Lifespan] = (),
     observers: tuple[Observer, ...] = (),
     outages: tuple[type[Exception], ...] = (),
     behind_proxy: bool = False,
@@ -49,14 +64,13 @@ def create_app(
         Authenticator(services.tokens),
         RateLimiter(per_second=limits.rate_per_second, burst=limits.rate_burst),
     )
-    everything = [*controllers, health_controller(lifecycle)]
+    everything = documented_handlers(controllers, lifecycle)
     api = Litestar(
         route_handlers=[*everything, *docs_handlers(everything)],
         before_request=admission.admit,
         exception_handlers=exception_handlers(outages),
         request_class=ApiRequest,
         request_max_body_size=limits.body_bytes,
-        lifespan=list(lifespan),
         openapi_config=None,
         debug=False,
         logging_config=None,

@@ -28,9 +28,7 @@ Limit = Annotated[
 """``limit: Limit = DEFAULT_PAGE`` in a handler (`ibex.domain.shared.paging`)."""
 Cursor = Annotated[
     str | None,
-    QueryParameter(
-        max_length=MAX_CURSOR_LENGTH, description="The next_cursor of the page before; nothing at first."
-    ),
+    QueryParameter(max_length=MAX_CURSOR_LENGTH, description="The next_cursor of the page before; nothing at first."),
 ]
 """``cursor: Cursor = None`` in a handler."""
 
@@ -76,9 +74,7 @@ def encode_cursor(key: Sequence[str]) -> str:
 def decode_cursor(cursor: str) -> tuple[str, ...]:
     """The sort key in a cursor. Raises InvalidRequest naming ``cursor`` for anything that we did not make."""
     try:
-        raw = base64.b64decode(
-            cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
-        )
+        raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         payload, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
         if payload[:1] != _VERSION or checksum != _checksum(payload):
             raise invalid("cursor", _BAD)

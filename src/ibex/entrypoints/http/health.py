@@ -61,12 +61,12 @@ def health_controller(lifecycle: Lifecycle) -> type[Controller]:
             """503 without the database or with a schema that this code cannot use, and when shutting down."""
             if lifecycle.draining:
                 raise Refusal("draining", "This instance is shutting down.")
-            readiness = await request.services.readiness.check()
+            obstacle = await request.services.readiness.obstacle()
             # It may have begun to shut down while the database was asked.
             if lifecycle.draining:
                 raise Refusal("draining", "This instance is shutting down.")
-            if not readiness.ready:
-                raise Refusal("not_ready", readiness.detail)
+            if obstacle is not None:
+                raise Refusal("not_ready", obstacle)
             return Health(status="ready")
 
     return HealthController

@@ -102,9 +102,7 @@ def respond(posted: Posted, *, location: str | None = None) -> Response[Any]:
             headers["etag"] = etag_of(document.version)
         if location is not None and document.id:
             headers["location"] = f"{location}/{document.id}"
-    return Response(
-        posted.document, status_code=posted.status, media_type="application/json", headers=headers
-    )
+    return Response(posted.document, status_code=posted.status, media_type="application/json", headers=headers)
 
 
 async def _recall(request: ApiRequest, reply: Reply, refusal: DomainError) -> Posted | None:

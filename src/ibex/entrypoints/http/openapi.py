@@ -51,9 +51,7 @@ def openapi_document(documented: Sequence[ControllerRouterHandler]) -> dict[str,
             description=_DESCRIPTION,
             components=Components(
                 security_schemes={
-                    "token": SecurityScheme(
-                        type="http", scheme="bearer", description="A token of an operator."
-                    )
+                    "token": SecurityScheme(type="http", scheme="bearer", description="A token of an operator.")
                 }
             ),
             path=_FRAMEWORK_PATHS,

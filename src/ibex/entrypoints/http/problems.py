@@ -187,9 +187,7 @@ def _parameter_errors(error: HTTPException) -> list[FieldError]:
 def _defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A mistake of ours: logged with all there is, answered with nothing of it."""
     log.error("internal_error", error=type(error).__name__, exc_info=error)
-    return _respond(
-        request, "internal_error", "Something went wrong here. Quote the request_id when you report it."
-    )
+    return _respond(request, "internal_error", "Something went wrong here. Quote the request_id when you report it.")
 
 
 def _cause(error: BaseException) -> str:

@@ -24,9 +24,7 @@ MAX_TOKENS: Final = 10_000
 class RateLimiter:
     """``per_second`` requests a token on the long run, ``burst`` at once. Zero a second limits nothing."""
 
-    def __init__(
-        self, *, per_second: float, burst: int, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, per_second: float, burst: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.enabled = per_second > 0
         self._interval = 1 / per_second if self.enabled else 0.0
         self._burst = burst

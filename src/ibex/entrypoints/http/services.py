@@ -5,23 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ibex.domain.catalog.ports import ProductRepository
+from ibex.domain.catalog.queries import ProductQueries
+from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
+from ibex.domain.customers.ports import CustomerRepository
+from ibex.domain.customers.queries import CustomerQueries
+from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.identity.ports import TokenReader
+from ibex.domain.ledger.queries import LedgerQueries
+from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.queries import InvoiceQueries
+from ibex.domain.sales.sell import RecordSale
+from ibex.domain.sales.settle import IssueInvoice, PayInvoice
 from ibex.domain.shared.journal import Journal
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether this instance can serve. ``detail`` is a sentence for an operator, without secrets."""
-
-    ready: bool
-    detail: str = ""
 
 
 class ReadinessProbe(Protocol):
     """Asks the database."""
 
-    async def check(self) -> Readiness:
-        """One question with a deadline of its own. Never raises."""
+    async def obstacle(self) -> str | None:
+        """What keeps this process from serving, in a sentence without secrets; None if nothing does. Never raises."""
         ...
 
 
@@ -32,3 +35,24 @@ class Services:
     tokens: TokenReader
     readiness: ReadinessProbe
     journal: Journal
+
+    record_sale: RecordSale
+    draft_invoice: DraftInvoice
+    change_draft: ChangeDraft
+    cancel_draft: CancelDraft
+    issue_invoice: IssueInvoice
+    pay_invoice: PayInvoice
+    invoice_queries: InvoiceQueries
+
+    create_product: CreateProduct
+    change_product: ChangeProduct
+    move_stock: MoveStock
+    products: ProductRepository
+    product_queries: ProductQueries
+
+    create_customer: CreateCustomer
+    change_customer: ChangeCustomer
+    customers: CustomerRepository
+    customer_queries: CustomerQueries
+
+    ledger_queries: LedgerQueries

@@ -85,9 +85,7 @@ Note = Annotated[
 ]
 ClientId = Annotated[
     UUID,
-    Meta(
-        description="An id of your own, a UUID of any version (7 is best); left out, the service makes one."
-    ),
+    Meta(description="An id of your own, a UUID of any version (7 is best); left out, the service makes one."),
 ]
 
 

@@ -26,7 +26,7 @@ WHERE {where} AND d.grantee = {owner} AND d.privilege_type <> 'MAINTAIN' AND NOT
   SELECT FROM aclexplode(coalesce({acl}, acldefault({default_kind}, {owner}))) AS held
   WHERE held.grantee = {owner} AND held.privilege_type = d.privilege_type)
 GROUP BY 1
-"""  # noqa: S608 - every part is a constant of this module
+"""
 
 
 _IN_SCHEMA = "c.relnamespace = to_regnamespace('ibex')"

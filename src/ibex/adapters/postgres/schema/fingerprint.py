@@ -15,7 +15,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What the catalog looks like after `revision`; `files_sha256` is the digest of the files that made it."""
+    """What the catalog looks like after `revision`; `files_sha256` is the digest of its files."""
 
     revision: str
     files_sha256: str
@@ -42,10 +42,7 @@ def load_fingerprint(directory: Path) -> Fingerprint | None:
 
 def render_fingerprint(fingerprint: Fingerprint) -> str:
     """The text of the file: sorted, long definitions split by line, so that a review shows what changed."""
-    objects = {
-        key: value.split("\n") if "\n" in value else value
-        for key, value in sorted(fingerprint.objects.items())
-    }
+    objects = {key: value.split("\n") if "\n" in value else value for key, value in sorted(fingerprint.objects.items())}
     head = {"format": _FORMAT, "revision": fingerprint.revision, "files": fingerprint.files_sha256}
     body = head | {"objects": objects}
     return json.dumps(body, indent=1, ensure_ascii=True) + "\n"

@@ -63,8 +63,7 @@ async def bookkeeping_exists(connection: Connection) -> bool:
     """True when the ledger and the version table are there."""
     return bool(
         await connection.fetchval(
-            "SELECT to_regclass('ibex.migration_log') IS NOT NULL"
-            " AND to_regclass('ibex.alembic_version') IS NOT NULL"
+            "SELECT to_regclass('ibex.migration_log') IS NOT NULL AND to_regclass('ibex.alembic_version') IS NOT NULL"
         )
     )
 
@@ -107,7 +106,7 @@ async def write_row(connection: Connection, **columns: Any) -> int:
     names = ", ".join(columns)
     places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
     # Names and places come from this package's own calls, values are parameters.
-    statement = f"INSERT INTO ibex.migration_log ({names}) VALUES ({places}) RETURNING id"  # noqa: S608
+    statement = f"INSERT INTO ibex.migration_log ({names}) VALUES ({places}) RETURNING id"
     return int(await connection.fetchval(statement, *columns.values()))
 
 

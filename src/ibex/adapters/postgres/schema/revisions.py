@@ -69,9 +69,7 @@ def migrations_directory() -> Path:
     for candidate in (package / "_migrations", package.parents[1] / "migrations"):
         if (candidate / "env.py").is_file():
             return candidate
-    raise RevisionFilesError(
-        "The migrations are not where they belong.", "Install the service again from its wheel."
-    )
+    raise RevisionFilesError("The migrations are not where they belong.", "Install the service again from its wheel.")
 
 
 def is_source_checkout(directory: Path) -> bool:
@@ -100,15 +98,9 @@ def _read(path: Path) -> RevisionFile:
     try:
         values = _constants(ast.parse(text))
     except SyntaxError as error:
-        raise RevisionFilesError(
-            f"{path.name} is not Python: line {error.lineno}.", "Correct the file."
-        ) from None
+        raise RevisionFilesError(f"{path.name} is not Python: line {error.lineno}.", "Correct the file.") from None
     revision, down = values.get("revision"), values.get("down_revision")
-    if (
-        not isinstance(revision, str)
-        or not (down is None or isinstance(down, str))
-        or "down_revision" not in values
-    ):
+    if not isinstance(revision, str) or not (down is None or isinstance(down, str)) or "down_revision" not in values:
         raise RevisionFilesError(
             f"{path.name} has no single revision and down_revision.",
             "Write both as plain strings; merges are not used.",
@@ -162,7 +154,5 @@ def _in_order(files: dict[str, RevisionFile]) -> tuple[RevisionFile, ...]:
         ordered.append(following[0])
         parent = following[0].revision
     if children:
-        raise RevisionFilesError(
-            "The revisions go round in a circle.", "Correct the down_revision of the newest."
-        )
+        raise RevisionFilesError("The revisions go round in a circle.", "Correct the down_revision of the newest.")
     return tuple(ordered)

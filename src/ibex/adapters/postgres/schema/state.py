@@ -67,9 +67,7 @@ class SchemaState:
             beyond = ", ".join(self.beyond)
             return f"The schema is at {self.revision}, ahead of this code ({self.head}) by {beyond}."
         if self.kind == "behind":
-            return (
-                f"The schema is at {self.revision or 'nothing'}; this code needs {self.head}. Run: {DEPLOY}"
-            )
+            return f"The schema is at {self.revision or 'nothing'}; this code needs {self.head}. Run: {DEPLOY}"
         if self.kind == "drifted":
             return f"The schema was changed by hand ({len(self.drift)} lines of difference). Run: {DRIFT}"
         return f"{self.problems[0].id}: {self.problems[0].message} {self.problems[0].fix}"
@@ -159,9 +157,7 @@ def assess(
     interrupted = tuple(n for n in names[position:] if (h := histories.get(n)) and h.status == "unfinished")
     kind: Kind = "behind" if position < len(names) else "current"
     if problems:
-        kind = (
-            "failed" if any(problem.id in ("IBEX-E302", "IBEX-E311") for problem in problems) else "conflict"
-        )
+        kind = "failed" if any(problem.id in ("IBEX-E302", "IBEX-E311") for problem in problems) else "conflict"
     return SchemaState(
         kind=kind,
         revision=version,
@@ -172,14 +168,10 @@ def assess(
     )
 
 
-def _beyond_the_code(
-    revisions: Revisions, version: str, histories: Mapping[str, RevisionHistory]
-) -> SchemaState:
+def _beyond_the_code(revisions: Revisions, version: str, histories: Mapping[str, RevisionHistory]) -> SchemaState:
     """The database's version is unknown to the code: either the code was rolled back, or the lines parted."""
     names = revisions.names
-    beyond = tuple(
-        name for name, history in histories.items() if history.status == "applied" and name not in names
-    )
+    beyond = tuple(name for name, history in histories.items() if history.status == "applied" and name not in names)
     all_of_ours = all((h := histories.get(name)) and h.status == "applied" for name in names)
     edits = _applied_problems(revisions, names, histories) if all_of_ours else []
     if version in beyond and all_of_ours and not edits:

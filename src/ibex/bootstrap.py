@@ -1,0 +1,125 @@
+"""The composition root: settings -> pool -> adapters -> use cases -> application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+
+from ibex.adapters.postgres.catalog import PostgresProducts, RememberedProducts
+from ibex.adapters.postgres.customers import PostgresCustomers
+from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
+from ibex.adapters.postgres.engine import open_pool
+from ibex.adapters.postgres.invoices import PostgresInvoices
+from ibex.adapters.postgres.journal import PostgresJournal
+from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
+from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
+from ibex.adapters.postgres.queries.products import PostgresProductQueries
+from ibex.adapters.postgres.readiness import DatabaseReadiness
+from ibex.adapters.postgres.tokens import PostgresTokens
+from ibex.adapters.system import SystemClock, Uuid7Source
+from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
+from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.sell import RecordSale
+from ibex.domain.sales.settle import IssueInvoice, PayInvoice
+from ibex.entrypoints.http.app import create_app
+from ibex.entrypoints.http.edge import Edge
+from ibex.entrypoints.http.late import LateApp, draining_on_signals
+from ibex.entrypoints.http.lifecycle import Lifecycle
+from ibex.entrypoints.http.limits import EdgeLimits
+from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.logs import configure_logs
+from ibex.settings import Settings, load_settings
+
+POOL_CLOSE_SECONDS: Final = 5.0
+
+
+def application() -> LateApp:
+    """What the server loads, in each of its worker processes."""
+    settings = load_settings()
+    configure_logs(settings.log_level, settings.database.redact)
+    return LateApp(lambda: running(settings))
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Edge]:
+    """The application, with everything that it needs open."""
+    lifecycle = Lifecycle()
+    async with (
+        open_database(settings) as database,
+        draining_on_signals(lifecycle, settings.drain_seconds),
+    ):
+        yield create_app(
+            build_services(database),
+            limits=edge_limits(settings),
+            lifecycle=lifecycle,
+            outages=(*LOST, *BUSY, *CONTENDED),
+            behind_proxy=settings.trust_proxy_headers,
+        )
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """The pool, closed at the end: connections get a moment to come back, then they are cut."""
+    pool = await open_pool(
+        settings.database,
+        size=settings.pool_size,
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+    )
+    try:
+        yield Database(pool, wait_seconds=settings.pool_wait_seconds, pooled=settings.database.pooled)
+    finally:
+        await close_pool(pool)
+
+
+async def close_pool(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Close it within POOL_CLOSE_SECONDS, whatever still runs on it."""
+    try:
+        async with asyncio.timeout(POOL_CLOSE_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+def build_services(database: Database) -> Services:
+    """The adapters and the use cases on them."""
+    clock, ids = SystemClock(), Uuid7Source()
+    journal = PostgresJournal(database)
+    products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
+    reader = RememberedProducts(products)
+    return Services(
+        tokens=PostgresTokens(database),
+        readiness=DatabaseReadiness(database),
+        journal=journal,
+        record_sale=RecordSale(reader, journal, clock, ids),
+        draft_invoice=DraftInvoice(reader, journal, clock, ids),
+        change_draft=ChangeDraft(invoices, reader, journal, clock, ids),
+        cancel_draft=CancelDraft(invoices, journal, clock, ids),
+        issue_invoice=IssueInvoice(invoices, journal, clock, ids),
+        pay_invoice=PayInvoice(invoices, journal, clock, ids),
+        invoice_queries=PostgresInvoiceQueries(database),
+        create_product=CreateProduct(journal, clock, ids),
+        change_product=ChangeProduct(products, reader, journal, clock, ids),
+        move_stock=MoveStock(products, journal, clock, ids),
+        products=products,
+        product_queries=PostgresProductQueries(database),
+        create_customer=CreateCustomer(journal, clock, ids),
+        change_customer=ChangeCustomer(customers, journal, clock, ids),
+        customers=customers,
+        customer_queries=customers,
+        ledger_queries=PostgresLedgerQueries(database),
+    )
+
+
+def edge_limits(settings: Settings) -> EdgeLimits:
+    """The edge's bounds: defaults, and what the settings say."""
+    return EdgeLimits(
+        in_flight=settings.max_in_flight,
+        rate_per_second=settings.rate_limit_per_second,
+        rate_burst=max(1, int(2 * settings.rate_limit_per_second)),
+    )

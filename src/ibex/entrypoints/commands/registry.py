@@ -1,0 +1,44 @@
+"""Running a command against the registry of stores: a small pool, opened and closed around it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeVar
+
+import click
+
+from ibex.adapters.postgres.database import Database
+from ibex.adapters.postgres.engine import open_pool
+from ibex.adapters.postgres.stores import PostgresStores
+from ibex.domain.shared.errors import DomainError, TemporarilyUnavailable
+from ibex.entrypoints import exit_codes
+from ibex.settings import load_settings
+
+T = TypeVar("T")
+
+
+def with_registry(work: Callable[[PostgresStores], Awaitable[T]]) -> T:
+    """What ``work`` returns. A refusal ends the command with its sentence and a code of sysexits."""
+    settings = load_settings()
+
+    async def run() -> T:
+        pool = await open_pool(settings.database, size=1, application_name="ibex-cli")
+        try:
+            database = Database(pool, wait_seconds=20.0, pooled=settings.database.pooled)
+            return await work(PostgresStores(database))
+        finally:
+            await pool.close()
+
+    try:
+        return asyncio.run(run())
+    except DomainError as error:
+        refuse(error)
+
+
+def refuse(error: DomainError) -> NoReturn:
+    """Says why, and ends the command."""
+    field = error.details.get("field")
+    click.echo(f"{error.code}: {error.message}" + (f" ({field})" if field else ""), err=True)
+    sys.exit(exit_codes.UNAVAILABLE if isinstance(error, TemporarilyUnavailable) else exit_codes.FINDINGS)

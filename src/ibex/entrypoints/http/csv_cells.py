@@ -1,0 +1,25 @@
+"""Cells of CSV files that people open in spreadsheets."""
+
+from datetime import datetime
+from typing import Final
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def safe_cell(value: object) -> str:
+    """The value as a cell. Text that a spreadsheet would take for a formula gets an apostrophe before it (OWASP).
+
+    A negative number stays a number: it holds nothing but digits, a sign and a point.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    cell = str(value)
+    if cell.startswith(_FORMULA) and not _is_number(cell):
+        return "'" + cell
+    return cell
+
+
+def _is_number(cell: str) -> bool:
+    return cell.removeprefix("-").replace(".", "", 1).isascii() and cell.removeprefix("-").replace(".", "", 1).isdigit()
