@@ -24,9 +24,7 @@ LEDGER = "SELECT revision, action, outcome FROM ibex.migration_log ORDER BY id"
 def directory(tmp_path: Path) -> RevisionDirectory:
     made = RevisionDirectory(tmp_path / "migrations")
     made.add("0001", "CREATE TABLE ibex.one (id int);", undo="DROP TABLE ibex.one")
-    made.add(
-        "0002", "CREATE TABLE ibex.two (id int); INSERT INTO ibex.two VALUES (1);", undo="DROP TABLE ibex.two"
-    )
+    made.add("0002", "CREATE TABLE ibex.two (id int); INSERT INTO ibex.two VALUES (1);", undo="DROP TABLE ibex.two")
     return made
 
 
@@ -62,9 +60,7 @@ async def test_an_empty_database_is_built_and_a_second_deploy_does_nothing(
 async def test_the_statements_reach_the_server_as_they_were_written(
     empty_database_url: str, directory: RevisionDirectory, connection: Connection
 ) -> None:
-    directory.add(
-        "0003", """CREATE TABLE ibex.j AS SELECT '{\\"a\\":true,\\"b\\":\\"50% :x\\"}'::jsonb AS v;"""
-    )
+    directory.add("0003", """CREATE TABLE ibex.j AS SELECT '{\\"a\\":true,\\"b\\":\\"50% :x\\"}'::jsonb AS v;""")
     assert migrate(empty_database_url, directory.path, "deploy").code == 0
     assert await connection.fetchval("SELECT v->>'b' FROM ibex.j") == "50% :x"
 
@@ -81,9 +77,7 @@ async def test_a_failed_revision_leaves_nothing_and_blocks_until_it_is_resolved(
     directory.add("0003", "CREATE TABLE ibex.three (id int);")
     blocked = migrate(empty_database_url, directory.path, "deploy")
     assert (blocked.code, "IBEX-E302" in blocked.output) == (1, True)
-    resolved = migrate(
-        empty_database_url, directory.path, "resolve", "0003", "--rolled-back", "--reason", "typo"
-    )
+    resolved = migrate(empty_database_url, directory.path, "resolve", "0003", "--rolled-back", "--reason", "typo")
     assert resolved.code == 0, resolved.output
     assert migrate(empty_database_url, directory.path, "deploy").code == 0
     assert [row for row in await ledger(connection) if row[0] == "0003"] == [
@@ -105,18 +99,14 @@ async def test_done_by_hand_is_recorded_and_moves_the_version(
     assert migrate(empty_database_url, directory.path, "deploy").code == 0
     directory.add("0003", "SELECT 1 / 0;")
     assert migrate(empty_database_url, directory.path, "deploy").code == 1
-    assert (
-        migrate(empty_database_url, directory.path, "resolve", "0003", "--applied", "--reason", "r").code == 0
-    )
+    assert migrate(empty_database_url, directory.path, "resolve", "0003", "--applied", "--reason", "r").code == 0
     assert await connection.fetchval("SELECT version_num FROM ibex.alembic_version") == "0003"
     assert migrate(empty_database_url, directory.path, "deploy").code == 0
     again = migrate(empty_database_url, directory.path, "resolve", "0003", "--applied", "--reason", "r")
     assert (again.code, "already" in again.output) == (1, True)
 
 
-async def test_decisions_that_do_not_fit_are_refused(
-    empty_database_url: str, directory: RevisionDirectory
-) -> None:
+async def test_decisions_that_do_not_fit_are_refused(empty_database_url: str, directory: RevisionDirectory) -> None:
     def resolve(revision: str, decision: str) -> tuple[int, str]:
         done = migrate(empty_database_url, directory.path, "resolve", revision, decision, "--reason", "r")
         return done.code, done.output
@@ -140,9 +130,7 @@ async def test_an_edited_revision_is_refused_until_the_edit_is_accepted(
     path.write_text(path.read_text().replace("Test 0001.", "Another title."))
     refused = migrate(empty_database_url, directory.path, "deploy")
     assert (refused.code, "IBEX-E303" in refused.output) == (1, True)
-    accepted = migrate(
-        empty_database_url, directory.path, "resolve", "0001", "--accept-edit", "--reason", "title"
-    )
+    accepted = migrate(empty_database_url, directory.path, "resolve", "0001", "--accept-edit", "--reason", "title")
     assert accepted.code == 0
     assert migrate(empty_database_url, directory.path, "deploy").code == 0
 
@@ -191,9 +179,7 @@ async def test_nothing_is_applied_on_a_schema_that_was_changed_by_hand(
     refused = migrate(empty_database_url, directory.path, "deploy")
     assert (refused.code, "unexpected: column one.sneaked" in refused.output) == (2, True)
     assert await connection.fetchval("SELECT to_regclass('ibex.three')") is None
-    accepted = migrate(
-        empty_database_url, directory.path, "resolve", "0002", "--accept-drift", "--reason", "r"
-    )
+    accepted = migrate(empty_database_url, directory.path, "resolve", "0002", "--accept-drift", "--reason", "r")
     assert accepted.code == 0, accepted.output
     assert migrate(empty_database_url, directory.path, "deploy").code == 0
 
@@ -209,9 +195,7 @@ async def test_a_last_revision_that_misses_the_fingerprint_is_rolled_back(
     assert migrate(empty_database_url, directory.path, "fingerprint").code == 0
     assert migrate(empty_database_url, directory.path, "downgrade", "0002").code == 0
     fingerprint = directory.path / "fingerprint.json"
-    fingerprint.write_text(
-        fingerprint.read_text().replace('"column three.id": "integer', '"column three.id": "bigint')
-    )
+    fingerprint.write_text(fingerprint.read_text().replace('"column three.id": "integer', '"column three.id": "bigint'))
     refused = migrate(empty_database_url, directory.path, "deploy")
     assert (refused.code, "changed: column three.id" in refused.output) == (2, True), refused.output
     assert await connection.fetchval("SELECT to_regclass('ibex.three')") is None
@@ -225,18 +209,14 @@ async def test_a_lock_timeout_is_retried_and_then_given_up_without_blocking(
     directory.add("0003", "ALTER TABLE ibex.one ADD COLUMN b int")
     async with connection.transaction():
         await connection.execute("LOCK TABLE ibex.one")
-        busy = migrate(
-            empty_database_url, directory.path, "deploy", "--attempts", "2", "--lock-timeout", "0.2"
-        )
+        busy = migrate(empty_database_url, directory.path, "deploy", "--attempts", "2", "--lock-timeout", "0.2")
     assert busy.code == 75
     assert "attempt 1 of 2" in busy.output
     assert (await ledger(connection))[-1] == ("0003", "apply", "gave-up")
     assert migrate(empty_database_url, directory.path, "deploy").code == 0
 
 
-async def test_a_statement_timeout_is_a_failure(
-    empty_database_url: str, directory: RevisionDirectory
-) -> None:
+async def test_a_statement_timeout_is_a_failure(empty_database_url: str, directory: RevisionDirectory) -> None:
     directory.add("0003", "SELECT pg_sleep(20)")
     slow = migrate(empty_database_url, directory.path, "deploy", "--statement-timeout", "1")
     assert (slow.code, "57014" in slow.output) == (1, True)
@@ -260,12 +240,8 @@ async def test_what_no_transaction_allows_runs_outside_of_one(
     concurrently = "CREATE INDEX CONCURRENTLY one_id ON ibex.one (id)"
     directory.add("0003", concurrently, extra="TRANSACTIONAL = False")
     assert migrate(empty_database_url, directory.path, "deploy").code == 0
-    assert await connection.fetchval(
-        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ibex.one_id'::regclass"
-    )
-    directory.add(
-        "0004", "CREATE INDEX CONCURRENTLY one_no ON ibex.one (nope)", extra="TRANSACTIONAL = False"
-    )
+    assert await connection.fetchval("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ibex.one_id'::regclass")
+    directory.add("0004", "CREATE INDEX CONCURRENTLY one_no ON ibex.one (nope)", extra="TRANSACTIONAL = False")
     failed = migrate(empty_database_url, directory.path, "deploy")
     assert (failed.code, "a part may be there" in failed.output) == (1, True)
 
@@ -298,7 +274,8 @@ def test_deploy_never_loads_the_http_side(empty_database_url: str) -> None:
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "http = ('litestar', 'uvicorn', 'httptools', 'uvloop', 'msgspec', 'advanced_alchemy', 'ibex.domain',"
         " 'ibex.bootstrap', 'ibex.entrypoints.http')\n"
-        "assert not [m for m in sys.modules if m.startswith(http)], [m for m in sys.modules if m.startswith(http)]\n"
+        "bad = [m for m in sys.modules if m.startswith(http)]\n"
+        "assert not bad, bad\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
