@@ -7,6 +7,9 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+# squawk: ignore prefer-bigint-over-int: versions and line counts are of one document, whose lines are limited
+# squawk: ignore prefer-bigint-over-smallint: lines are numbered within one document, which the service limits
+
 UPGRADE = """
 CREATE TABLE ibex.shifts (
   store_id uuid NOT NULL,
