@@ -10,7 +10,7 @@ WORKERS ?= 2
 # Arguments for pytest: make test ARGS="tests/unit -k money".
 ARGS ?=
 
-.PHONY: help setup demo test check format lint types architecture bench faults clean
+.PHONY: help setup demo test check format lint types architecture revisions fingerprint bench faults clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ demo: ## sell a real shop's baskets on a real PostgreSQL; DEMO_BASKETS=N for mor
 test: setup ## run the tests, on a PostgreSQL of their own; ARGS="..." for pytest
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-check: lint types architecture ## formatting, lint, types, direction of imports
+check: lint types architecture revisions ## formatting, lint, types, direction of imports, SQL of the revisions
 
 format: setup ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix --exit-zero --quiet $(SOURCES) migrations
@@ -41,6 +41,12 @@ types: setup ## types alone
 
 architecture: setup ## direction of imports alone
 	@$(BIN)/lint-imports
+
+revisions: setup ## lint the SQL of the revisions alone, with squawk
+	@$(BIN)/python -m ibex_devtools.lint_migrations
+
+fingerprint: setup ## write migrations/fingerprint.json anew, after a revision was added or changed
+	@$(BIN)/ibex-sandbox run -- sh -c '$(BIN)/ibex migrate deploy && $(BIN)/ibex migrate fingerprint'
 
 bench: setup ## measure the hot paths next to what the database alone can do
 	@$(BIN)/python -m ibex_devtools.bench

@@ -7,6 +7,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+# squawk: ignore prefer-bigint-over-int: a version counts the edits of one row, two thousand million are enough
+
 UPGRADE = """
 CREATE TABLE ibex.categories (
   store_id uuid NOT NULL CONSTRAINT categories_store_fk REFERENCES ibex.stores,

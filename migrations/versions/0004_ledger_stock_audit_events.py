@@ -8,8 +8,9 @@ branch_labels = None
 depends_on = None
 
 UPGRADE = """
+-- No foreign key of its own to the store where the operator's, which is never null, names the store already.
 CREATE TABLE ibex.ledger_entries (
-  store_id uuid NOT NULL CONSTRAINT ledger_entries_store_fk REFERENCES ibex.stores,
+  store_id uuid NOT NULL,
   seq bigint NOT NULL,
   id uuid NOT NULL,
   type text NOT NULL CONSTRAINT ledger_entries_type_known

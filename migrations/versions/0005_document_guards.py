@@ -73,12 +73,16 @@ BEGIN
   RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER invoices_add_up
-  AFTER INSERT OR UPDATE OF line_count, subtotal, discount_total, net_total, tax_total ON ibex.invoices
+  AFTER INSERT OR UPDATE ON ibex.invoices
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ibex.invoice_adds_up();
 
+-- Lines added to an invoice that this transaction did not write: that invoice's own check is not coming, so check now.
 CREATE FUNCTION ibex.invoice_lines_add_up() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM ibex.check_invoice_adds_up(a.store_id, a.invoice_id) FROM (SELECT DISTINCT store_id, invoice_id FROM added) a;
+  PERFORM ibex.check_invoice_adds_up(i.store_id, i.id)
+    FROM (SELECT DISTINCT store_id, invoice_id FROM added) a
+    JOIN ibex.invoices i ON i.store_id = a.store_id AND i.id = a.invoice_id
+    WHERE i.xmin <> pg_current_xact_id()::xid;
   RETURN NULL;
 END $$;
 CREATE TRIGGER invoice_lines_add_up AFTER INSERT ON ibex.invoice_lines
@@ -104,8 +108,10 @@ CREATE CONSTRAINT TRIGGER credit_notes_add_up AFTER INSERT ON ibex.credit_notes
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ibex.credit_note_adds_up();
 CREATE FUNCTION ibex.credit_note_lines_add_up() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM ibex.check_credit_note_adds_up(a.store_id, a.credit_note_id)
-    FROM (SELECT DISTINCT store_id, credit_note_id FROM added) a;
+  PERFORM ibex.check_credit_note_adds_up(c.store_id, c.id)
+    FROM (SELECT DISTINCT store_id, credit_note_id FROM added) a
+    JOIN ibex.credit_notes c ON c.store_id = a.store_id AND c.id = a.credit_note_id
+    WHERE c.xmin <> pg_current_xact_id()::xid;
   RETURN NULL;
 END $$;
 CREATE TRIGGER credit_note_lines_add_up AFTER INSERT ON ibex.credit_note_lines

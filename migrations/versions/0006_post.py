@@ -225,14 +225,16 @@ BEGIN
     v_numbers := v_numbers || jsonb_build_object(n ->> 1, v_number);
   END LOOP;
   -- Likewise the stock after a movement, and the difference that a count has found.
-  FOR n IN SELECT jsonb_build_array(f.place, f.value)
-           FROM jsonb_to_recordset(p_head -> 'stock') AS s(ord integer, balance_at text, quantity_at text)
-           JOIN jsonb_to_recordset(v_moved) AS m(ord integer, balance text, quantity text) USING (ord),
-           LATERAL (VALUES (s.balance_at, m.balance), (s.quantity_at, m.quantity)) f(place, value)
-           WHERE f.place IS NOT NULL LOOP
-    p_rows := replace(p_rows, n ->> 0, n ->> 1);
-    v_numbers := v_numbers || jsonb_build_object(n ->> 0, n ->> 1);
-  END LOOP;
+  IF p_head ? 'places' THEN
+    FOR n IN SELECT jsonb_build_array(f.place, f.value)
+             FROM jsonb_to_recordset(p_head -> 'stock') AS s(ord integer, balance_at text, quantity_at text)
+             JOIN jsonb_to_recordset(v_moved) AS m(ord integer, balance text, quantity text) USING (ord),
+             LATERAL (VALUES (s.balance_at, m.balance), (s.quantity_at, m.quantity)) f(place, value)
+             WHERE f.place IS NOT NULL LOOP
+      p_rows := replace(p_rows, n ->> 0, n ->> 1);
+      v_numbers := v_numbers || jsonb_build_object(n ->> 0, n ->> 1);
+    END LOOP;
+  END IF;
   v_rows := p_rows::jsonb;
   PERFORM ibex.post_rows(v_store, v_operator, v_at, v_rows, v_moved, v_opening,
     v_last.ledger_seq - coalesce((v_count ->> 'ledger')::integer, 0),

@@ -19,9 +19,7 @@ DEFAULT_PORT: Final = 5432
 
 _STRONG_SSLMODES: Final = frozenset({"require", "verify-ca", "verify-full"})
 _WEAK_SSLMODES: Final = frozenset({"disable", "allow", "prefer"})
-_HOST_PARAMETERS: Final = frozenset(
-    {"host", "hostaddr", "port", "user", "password", "dbname", "database", "service"}
-)
+_HOST_PARAMETERS: Final = frozenset({"host", "hostaddr", "port", "user", "password", "dbname", "database", "service"})
 _INSTEAD: Final = {
     "connect_timeout": "Remove it and set IBEX_CONNECT_TIMEOUT_SECONDS.",
     "application_name": "Remove it: the service names its connections itself.",
@@ -70,9 +68,7 @@ def _refuse_pasted_text(raw: str) -> None:
     if lowered.startswith("psql"):
         raise ConfigurationError("IBEX-E102", "DATABASE_URL holds a psql command, not a URL.", fix)
     if lowered.startswith(("database_url=", "export ")):
-        raise ConfigurationError(
-            "IBEX-E102", "DATABASE_URL holds a whole assignment, not only its value.", fix
-        )
+        raise ConfigurationError("IBEX-E102", "DATABASE_URL holds a whole assignment, not only its value.", fix)
     if any(mark in raw for mark in ("'", '"', "`")):
         raise ConfigurationError(
             "IBEX-E102", "DATABASE_URL contains quotes.", fix + " A quote in a password is %27 or %22."
@@ -101,9 +97,7 @@ def _without_scheme(raw: str) -> str:
             "DATABASE_URL names a driver in its scheme.",
             "Write postgresql:// alone; the service picks its driver.",
         )
-    raise ConfigurationError(
-        "IBEX-E103", "DATABASE_URL has the scheme of something else than PostgreSQL.", fix
-    )
+    raise ConfigurationError("IBEX-E103", "DATABASE_URL has the scheme of something else than PostgreSQL.", fix)
 
 
 def _unencoded() -> ConfigurationError:
@@ -151,9 +145,7 @@ def _read_userinfo(userinfo: str) -> tuple[str, str]:
         or secret.startswith("<")
         or secret.upper() in ("PASSWORD", "YOUR-PASSWORD")
     ):
-        raise ConfigurationError(
-            "IBEX-E105", "DATABASE_URL holds a placeholder where the password belongs.", fix
-        )
+        raise ConfigurationError("IBEX-E105", "DATABASE_URL holds a placeholder where the password belongs.", fix)
     return _decode(user), secret
 
 
@@ -191,9 +183,7 @@ def _read_query(query: str) -> None:
     for pair in query.split("&") if query else []:
         name, _, value = pair.partition("=")
         if name in seen:
-            raise ConfigurationError(
-                "IBEX-E108", "DATABASE_URL gives a parameter twice.", "Keep one of them."
-            )
+            raise ConfigurationError("IBEX-E108", "DATABASE_URL gives a parameter twice.", "Keep one of them.")
         seen[name] = _decode(value)
     for name, value in seen.items():
         _check_parameter(name, value)

@@ -79,9 +79,7 @@ def check_host(host: str, rules: HostRules) -> None:
     if len(labels) == 1 or host.endswith(_PRIVATE_NAMES):
         raise ConfigurationError("IBEX-E110", "DATABASE_URL points at a name of a private network.", fix)
     suffixes = NEON_SUFFIXES + rules.suffixes
-    if not all(_LABEL.match(label) for label in labels) or not any(
-        _under(host, suffix) for suffix in suffixes
-    ):
+    if not all(_LABEL.match(label) for label in labels) or not any(_under(host, suffix) for suffix in suffixes):
         raise ConfigurationError(
             "IBEX-E112",
             "DATABASE_URL points at a host that is not one of Neon's.",

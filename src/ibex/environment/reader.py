@@ -32,9 +32,7 @@ class Reader:
             if raw == value:
                 return value
         self.problems.append(
-            ConfigurationError(
-                id, f"{name} is none of {', '.join(allowed)}.", f"Set one of them, or remove {name}."
-            )
+            ConfigurationError(id, f"{name} is none of {', '.join(allowed)}.", f"Set one of them, or remove {name}.")
         )
         return default
 

@@ -204,9 +204,7 @@ def _no_secret_in(text: str, *also: str) -> None:
         assert secret not in text
 
 
-@pytest.mark.parametrize(
-    ("raw", "extra", "host"), [case[1:] for case in ACCEPTED], ids=[case[0] for case in ACCEPTED]
-)
+@pytest.mark.parametrize(("raw", "extra", "host"), [case[1:] for case in ACCEPTED], ids=[case[0] for case in ACCEPTED])
 def test_accepted(raw: str, extra: Mapping[str, str], host: str, tmp_path: Path) -> None:
     settings = Settings.from_environ(_environ(raw, extra, tmp_path), cwd=tmp_path)
     assert settings.database.endpoint_host == host
@@ -216,9 +214,7 @@ def test_accepted(raw: str, extra: Mapping[str, str], host: str, tmp_path: Path)
         _no_secret_in(text)
 
 
-@pytest.mark.parametrize(
-    ("raw", "extra", "id_"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
-)
+@pytest.mark.parametrize(("raw", "extra", "id_"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
 def test_refused_in_words_and_without_secrets(
     raw: str | None, extra: Mapping[str, str], id_: str, tmp_path: Path
 ) -> None:
@@ -283,8 +279,6 @@ def test_the_password_is_taken_out_of_foreign_text(tmp_path: Path) -> None:
 def test_the_operators_table_is_the_codes_table() -> None:
     manual = (Path(__file__).parents[3] / "docs/OPERATIONS.md").read_text()
     for variable in VARIABLES:
-        default = (
-            f"`{variable.default}`" if variable.default and ":" not in variable.default else variable.default
-        )
+        default = f"`{variable.default}`" if variable.default and ":" not in variable.default else variable.default
         row = f"| `{variable.name}` | {variable.type} | {default} | {variable.meaning} |"
         assert row in manual, row

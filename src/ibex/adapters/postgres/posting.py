@@ -69,6 +69,8 @@ class Posting:
             head["invoices"] = self._guards
         if self._stock:
             head["stock"] = self._stock
+            if any("balance_at" in row or "quantity_at" in row for row in self._stock):
+                head["places"] = True
         if self._balances:
             head["balances"] = list(self._balances.values())
         if changes.shift_id is not None:

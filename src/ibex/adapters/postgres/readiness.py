@@ -1,4 +1,4 @@
-"""Can this process serve? Asked by the platform every few seconds, and by anybody, so that answers are kept a moment."""
+"""Can this process serve? The platform asks every few seconds, and so can anybody: answers are kept a moment."""
 
 from __future__ import annotations
 

@@ -34,9 +34,7 @@ DATABASE = (
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
 @click.option("--deploy", is_flag=True, help="Fail on warnings too.")
-@click.option(
-    "--only", multiple=True, type=click.Choice(OFFLINE + NETWORK + DATABASE), help="These checks alone."
-)
+@click.option("--only", multiple=True, type=click.Choice(OFFLINE + NETWORK + DATABASE), help="These checks alone.")
 def check(as_json: bool, deploy: bool, only: tuple[str, ...]) -> None:
     """Find out what is wrong with the settings, the network, the database or its schema."""
     findings = asyncio.run(_all(set(only)))

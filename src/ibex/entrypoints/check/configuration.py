@@ -49,9 +49,7 @@ def _remarks(settings: Settings) -> list[Finding]:
     if settings.unknown_variables:
         names = ", ".join(settings.unknown_variables)
         findings.append(
-            warning(
-                "settings", "IBEX-W401", f"Nobody reads {names}.", "Correct the name, or remove the variable."
-            )
+            warning("settings", "IBEX-W401", f"Nobody reads {names}.", "Correct the name, or remove the variable.")
         )
     if settings.trust_store_override:
         findings.append(

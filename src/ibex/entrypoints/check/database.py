@@ -44,9 +44,7 @@ async def check_database(settings: Settings) -> list[Finding]:
             command_timeout_seconds=30,
         )
         took = time.perf_counter() - started
-        findings.append(
-            ok(check, f"Connected as {database.user} to {database.database} in {took * 1000:.0f} ms.")
-        )
+        findings.append(ok(check, f"Connected as {database.user} to {database.database} in {took * 1000:.0f} ms."))
         try:
             for name, step in _STEPS:
                 check = name
@@ -69,9 +67,7 @@ async def _select_1(connection: Connection, settings: Settings) -> list[Finding]
         answer = await connection.fetchval("SELECT 1")
         times.append((time.perf_counter() - started) * 1000)
         if answer != 1:
-            return [
-                error("select-1", "IBEX-E209", "SELECT 1 does not answer 1.", "Find out what answers there.")
-            ]
+            return [error("select-1", "IBEX-E209", "SELECT 1 does not answer 1.", "Find out what answers there.")]
     median = statistics.median(times)
     if median > SLOW_MILLISECONDS:
         return [
@@ -183,9 +179,7 @@ def _of_state(state: SchemaState) -> list[Finding]:
         shown = "\n".join(state.drift[:DRIFT_LINES_SHOWN])
         return [
             ok("schema", f"The schema is at {state.revision}."),
-            error(
-                "drift", "IBEX-E307", f"The schema was changed by hand:\n{shown}", "Run: ibex migrate drift"
-            ),
+            error("drift", "IBEX-E307", f"The schema was changed by hand:\n{shown}", "Run: ibex migrate drift"),
         ]
     findings = [ok("drift", "The schema is what the migrations make.")]
     if state.kind == "behind":

@@ -41,9 +41,7 @@ async def check_network(settings: Settings) -> list[Finding]:
 async def _dns(host: str, port: int, settings: Settings) -> list[Finding]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = sorted({str(entry[4][0]) for entry in found})
-    private = [
-        address for address in addresses if not ipaddress.ip_address(address.partition("%")[0]).is_global
-    ]
+    private = [address for address in addresses if not ipaddress.ip_address(address.partition("%")[0]).is_global]
     if private and not settings.is_sandbox:
         return [
             error(

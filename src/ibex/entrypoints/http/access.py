@@ -53,6 +53,10 @@ class RoutePlan:
     """Instead of the usual deadline, from ``opt={"deadline_seconds": ...}``."""
     dry_run: bool
     """A POST that changes nothing (``opt={"dry_run": True}``), so that it takes no Idempotency-Key."""
+    conditional: bool
+    """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt."""
+    media_types: tuple[str, ...]
+    """What it can produce besides JSON, from ``opt={"media_types": ("text/csv",)}``."""
 
 
 def plan_of(handler: BaseRouteHandler) -> RoutePlan:
@@ -81,7 +85,13 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 decoder=_body_decoder(handler),
                 deadline_seconds=handler.opt.get("deadline_seconds"),
                 dry_run=bool(handler.opt.get("dry_run")),
+                conditional=bool(handler.opt.get("conditional", _is_conditional(route.path_format, method))),
+                media_types=tuple(handler.opt.get("media_types", ())),
             )
+
+
+def _is_conditional(path: str, method: str) -> bool:
+    return method == "PATCH" or (method == "GET" and path.endswith("}") and path not in PUBLIC_PATHS)
 
 
 def _is_public(path: str, method: str) -> bool:

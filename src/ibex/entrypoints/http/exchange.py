@@ -18,6 +18,7 @@ class Exchange:
     __slots__ = (
         "actor",
         "address",
+        "body",
         "code",
         "deadline",
         "headers",
@@ -46,6 +47,8 @@ class Exchange:
         """Monotonic seconds."""
         self.deadline: asyncio.Timeout | None = None
         self.actor: Actor | None = None
+        self.body: bytes | None = None
+        """The request's body, once it was read."""
         self.status = 0
         self.code = ""
         """The problem's code, where the answer is a problem."""

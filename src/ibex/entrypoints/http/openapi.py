@@ -19,6 +19,7 @@ from ibex.entrypoints.http.codes import KIND_BY_CODE
 from ibex.entrypoints.http.idempotency import HEADER, MAX_KEY_LENGTH
 from ibex.entrypoints.http.problems import MEDIA_TYPE, Problem
 from ibex.entrypoints.http.request import ApiRequest
+from ibex.entrypoints.http.types import Request
 
 _DESCRIPTION: Final = """The sales engine of a shop.
 
@@ -45,6 +46,7 @@ def openapi_document(documented: Sequence[ControllerRouterHandler]) -> dict[str,
     app = Litestar(
         route_handlers=list(documented),
         request_class=ApiRequest,
+        logging_config=None,
         openapi_config=OpenAPIConfig(
             title="IBEX",
             version=version("ibex-backend"),
@@ -62,6 +64,7 @@ def openapi_document(documented: Sequence[ControllerRouterHandler]) -> dict[str,
     plan_routes(app, framework_paths=_FRAMEWORK_PATHS)
     document: dict[str, Any] = msgspec.to_builtins(app.openapi_schema.to_schema(), str_keys=True)
     schemas = document["components"].setdefault("schemas", {})
+    _close_requests(schemas)
     schemas |= _problem_schemas()
     for route in app.routes:
         if isinstance(route, HTTPRoute) and route.path_format in document["paths"]:
@@ -69,7 +72,39 @@ def openapi_document(documented: Sequence[ControllerRouterHandler]) -> dict[str,
                 operation = document["paths"][route.path_format].get(method.lower())
                 if operation is not None:
                     _complete(operation, method.lower(), plan_of(handler))
+    _tidy(document)
     return document
+
+
+def _close_requests(schemas: dict[str, Any]) -> None:
+    """Says of what callers send that no other fields are taken."""
+    waiting: list[type] = [Request]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        schema = schemas.get(kind.__name__)
+        if schema is not None and schema.get("type") == "object":
+            schema["additionalProperties"] = False
+
+
+def _tidy(node: Any) -> None:
+    """Whole numbers as such, and nothing that only repeats a default."""
+    if isinstance(node, list):
+        for item in node:
+            _tidy(item)
+        return
+    if not isinstance(node, dict):
+        return
+    for name in ("deprecated", "allowEmptyValue", "allowReserved"):
+        if node.get(name) is False:
+            del node[name]
+    for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
+        if isinstance(node.get(name), float) and node[name].is_integer():
+            node[name] = int(node[name])
+    if node.get("headers") == {}:
+        del node["headers"]
+    for value in node.values():
+        _tidy(value)
 
 
 def _complete(operation: dict[str, Any], method: str, plan: RoutePlan) -> None:
@@ -90,11 +125,46 @@ def _complete(operation: dict[str, Any], method: str, plan: RoutePlan) -> None:
     if method == "post" and not plan.public and not plan.dry_run:
         parameters.append(_idempotency_parameter())
         statuses += ["400", "422"]
+    if plan.conditional:
+        _describe_versions(operation, parameters, statuses, reading=method == "get")
     if not parameters:
         del operation["parameters"]
     responses = operation.setdefault("responses", {})
+    # The framework's own description of errors, which none of ours looks like.
+    for status in [status for status in responses if "application/json" in responses[status].get("content", {})]:
+        if status >= "400":
+            del responses[status]
+    if plan.media_types:
+        statuses.append("406")
+        for media_type in plan.media_types:
+            responses["200"]["content"][media_type] = {"schema": {"type": "string"}}
     for status in sorted(set(statuses)):
         responses[status] = _problem_response(int(status))
+
+
+def _describe_versions(
+    operation: dict[str, Any], parameters: list[dict[str, Any]], statuses: list[str], *, reading: bool
+) -> None:
+    name, meaning = ("If-None-Match", "is not") if reading else ("If-Match", "is still")
+    parameters.append(
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": f"The ETag that you have: the request is carried out if the thing {meaning} at that version.",
+            "schema": {"type": "string", "examples": ['"v3"']},
+        }
+    )
+    if reading:
+        operation["responses"]["304"] = {"description": "It is still at the version that you have"}
+    else:
+        statuses.append("412")
+    for status, response in operation["responses"].items():
+        if status < "300":
+            response.setdefault("headers", {})["ETag"] = {
+                "description": "Its version, for If-Match and If-None-Match",
+                "schema": {"type": "string"},
+            }
 
 
 def _idempotency_parameter() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from ibex.domain.identity.model import Actor
 from ibex.entrypoints.http.access import plan_of
 from ibex.entrypoints.http.bodies import decode_body, require_json
 from ibex.entrypoints.http.exchange import Exchange, exchange_of
+from ibex.entrypoints.http.refusals import Refusal
 from ibex.entrypoints.http.services import Services
 
 
@@ -31,6 +32,30 @@ class ApiRequest(Request[Any, Any, Any]):
         assert actor is not None, "a public route has no actor"
         return actor
 
+    async def body(self) -> bytes:
+        """The raw body, within the route's limit. Raises Refusal: body_too_large, request_timeout.
+
+        As Litestar's own, but without parsing all headers for it.
+        """
+        exchange = self.exchange
+        if exchange.body is None:
+            limit = self.route_handler.resolve_request_max_body_size()
+            announced = exchange.raw_headers.get(b"content-length", b"0")
+            if limit is not None and (not announced.isdigit() or int(announced) > limit):
+                raise _too_large(limit)
+            parts: list[bytes] = []
+            length, more = 0, True
+            while more:
+                message: Any = await self.receive()
+                part = message.get("body", b"")
+                length += len(part)
+                if limit is not None and length > limit:
+                    raise _too_large(limit)
+                parts.append(part)
+                more = message.get("more_body", False)
+            exchange.body = parts[0] if len(parts) == 1 else b"".join(parts)
+        return exchange.body
+
     async def json(self) -> Any:
         """The body as the type that ``data`` is annotated with: strict, straight from the bytes.
 
@@ -42,3 +67,7 @@ class ApiRequest(Request[Any, Any, Any]):
         decoder = plan_of(self.route_handler).decoder
         assert decoder is not None, "only a handler with data decodes a body"
         return decode_body(decoder, body)
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal("body_too_large", f"This route takes bodies of up to {limit} bytes.")

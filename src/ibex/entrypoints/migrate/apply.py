@@ -82,9 +82,7 @@ async def apply_revision(
         connection = await connect_direct(database, "ibex migrate revision")
         try:
             if file.transactional:
-                return await _in_one_transaction(
-                    connection, observer, rendered, row_id, limits, expected, say
-                )
+                return await _in_one_transaction(connection, observer, rendered, row_id, limits, expected, say)
             return await _statement_by_statement(connection, observer, rendered, row_id, limits, say)
         except _WORTH_ANOTHER_TRY as error:
             if not file.transactional:
@@ -142,9 +140,7 @@ async def _statement_by_statement(
 async def _finish(connection: Connection, rendered: Rendered, row_id: int) -> Mapping[str, str]:
     versions = await ledger.read_versions(connection)
     if versions != (rendered.revision,):
-        raise RevisionError(
-            f"the version table says {', '.join(versions) or 'nothing'} after {rendered.revision}"
-        )
+        raise RevisionError(f"the version table says {', '.join(versions) or 'nothing'} after {rendered.revision}")
     catalog = await read_catalog(connection)
     await ledger.finish_row(connection, row_id, "done", catalog=catalog)
     return catalog

@@ -45,12 +45,8 @@ def migrate(ctx: click.Context, directory: Path | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would run; change nothing.")
 @click.option("--lock-wait", type=click.FloatRange(0, 3600), default=300, show_default=True, help="Seconds.")
 @click.option("--lock-timeout", type=click.FloatRange(0.1, 60), default=3, show_default=True, help="Seconds.")
-@click.option(
-    "--statement-timeout", type=click.FloatRange(1, 86400), default=600, show_default=True, help="Seconds."
-)
-@click.option(
-    "--attempts", type=click.IntRange(1, 100), default=10, show_default=True, help="On lock timeouts."
-)
+@click.option("--statement-timeout", type=click.FloatRange(1, 86400), default=600, show_default=True, help="Seconds.")
+@click.option("--attempts", type=click.IntRange(1, 100), default=10, show_default=True, help="On lock timeouts.")
 @click.pass_obj
 def deploy(
     directory: Path | None,
@@ -107,12 +103,8 @@ def sql(directory: Path | None, start: str | None) -> None:
 @click.argument("revision")
 @click.option("--rolled-back", "decision", flag_value="rolled-back", help="Nothing of it is there any more.")
 @click.option("--applied", "decision", flag_value="applied", help="All of it is there.")
-@click.option(
-    "--accept-edit", "decision", flag_value="accept-edit", help="The file changed, its meaning did not."
-)
-@click.option(
-    "--accept-drift", "decision", flag_value="accept-drift", help="Take the live schema as what should be."
-)
+@click.option("--accept-edit", "decision", flag_value="accept-edit", help="The file changed, its meaning did not.")
+@click.option("--accept-drift", "decision", flag_value="accept-drift", help="Take the live schema as what should be.")
 @click.option("--reason", required=True, help="For whoever reads the ledger later.")
 @click.option("--lock-wait", type=click.FloatRange(0, 3600), default=60, show_default=True, help="Seconds.")
 @click.pass_obj

@@ -86,9 +86,7 @@ class _Deploy:
             return _refuse(unrecorded, self.say)
         await self.connection.execute(f"SET lock_timeout = '10s'; {ledger.PRELUDE}")
         try:
-            async with (
-                self.connection.transaction()
-            ):  # a killed deploy's last transaction may still be ending
+            async with self.connection.transaction():  # a killed deploy's last transaction may still be ending
                 wait = self.options.limits.revision_lock_wait_seconds
                 await lock.hold_revision_lock(self.connection, self.connection, wait, self.say)
         except lock.LockBusyError as error:
@@ -128,9 +126,7 @@ class _Deploy:
             file = self.revisions.get(revision)
             assert file is not None, "pending revisions come from the files"
             await lock.verify_deploy_lock(self.connection)
-            code = await self._apply_one(
-                file, previous, f"[{number}/{len(state.pending)}] {revision} {file.title}"
-            )
+            code = await self._apply_one(file, previous, f"[{number}/{len(state.pending)}] {revision} {file.title}")
             if code != exit_codes.OK:
                 return code
             previous = revision
@@ -186,10 +182,7 @@ class _Deploy:
         async with self.connection.transaction():
             wait = self.options.limits.revision_lock_wait_seconds
             await lock.hold_revision_lock(self.connection, self.connection, wait, self.say)
-        if (
-            await self.connection.fetchval("SELECT outcome FROM ibex.migration_log WHERE id = $1", row)
-            == "done"
-        ):
+        if await self.connection.fetchval("SELECT outcome FROM ibex.migration_log WHERE id = $1", row) == "done":
             return exit_codes.OK
         if not file.transactional:
             return await self._failed(row, error, file)
@@ -200,11 +193,7 @@ class _Deploy:
     async def _failed(self, row: int, error: str, file: RevisionFile) -> int:
         await ledger.finish_row(self.connection, row, "failed", error=error)
         self.say(f"IBEX-E302: {file.revision} failed: {error}")
-        rolled = (
-            "It was rolled back."
-            if file.transactional
-            else "It runs outside a transaction: a part may be there."
-        )
+        rolled = "It was rolled back." if file.transactional else "It runs outside a transaction: a part may be there."
         resolve = f"ibex migrate resolve {file.revision} --rolled-back --reason TEXT"
         self.say(f"  {rolled} Correct the cause, then: {resolve}")
         return exit_codes.FINDINGS
@@ -245,9 +234,7 @@ def _stale_fingerprint_is_fine(settings: Settings, revisions: Revisions, say: Sa
     refused."""
     stale = load_fingerprint(revisions.directory)
     found = f"was made from other files ({stale.revision})" if stale else "is missing"
-    say(
-        f"IBEX-E310: fingerprint.json {found}; the newest revision is {revisions.head}. Run: make fingerprint"
-    )
+    say(f"IBEX-E310: fingerprint.json {found}; the newest revision is {revisions.head}. Run: make fingerprint")
     return settings.is_sandbox
 
 

@@ -85,9 +85,7 @@ async def write_fingerprint(settings: Settings, revisions: Revisions, check: boo
         if state.kind != "current" or state.revision is None:
             say(state.summary)
             return exit_codes.FINDINGS
-        text = render_fingerprint(
-            Fingerprint(state.revision, revisions.sha256, await read_catalog(connection))
-        )
+        text = render_fingerprint(Fingerprint(state.revision, revisions.sha256, await read_catalog(connection)))
     finally:
         connection.terminate()
     path = revisions.directory / FILE_NAME

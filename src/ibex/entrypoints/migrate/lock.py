@@ -75,9 +75,7 @@ async def release_deploy_lock(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_unlock($1)", DEPLOY_LOCK)
 
 
-async def hold_revision_lock(
-    connection: Connection, observer: Connection, deadline_seconds: float, say: Say
-) -> None:
+async def hold_revision_lock(connection: Connection, observer: Connection, deadline_seconds: float, say: Say) -> None:
     """Take the second lock for the current transaction of `connection`. Raises LockBusyError."""
 
     async def attempt() -> bool:

@@ -106,14 +106,10 @@ async def _check_rolled_back(
     if history is None or history.status == "pending":
         raise DecisionError(f"{file.revision} neither failed nor is it applied: there is nothing to resolve")
     if file.revision in _through(revisions, version):
-        raise DecisionError(
-            f"the version table says that {file.revision} is applied; take a new revision to undo it"
-        )
+        raise DecisionError(f"the version table says that {file.revision} is applied; take a new revision to undo it")
 
 
-async def _mark_applied(
-    connection: Connection, revisions: Revisions, file: RevisionFile, version: str | None
-) -> None:
+async def _mark_applied(connection: Connection, revisions: Revisions, file: RevisionFile, version: str | None) -> None:
     """Move the version table too, unless it is there already. Only the next revision in line may be
     skipped."""
     history = fold(await ledger.read_ledger(connection)).get(file.revision)
@@ -123,9 +119,7 @@ async def _mark_applied(
             raise DecisionError(f"{file.revision} is applied already")
         return
     if version != file.down_revision:
-        raise DecisionError(
-            f"the schema is at {version or 'nothing'}; {file.revision} is not the next revision"
-        )
+        raise DecisionError(f"the schema is at {version or 'nothing'}; {file.revision} is not the next revision")
     if version is None:
         await connection.execute("INSERT INTO ibex.alembic_version (version_num) VALUES ($1)", file.revision)
     else:

@@ -52,9 +52,7 @@ async def show_drift(settings: Settings, revisions: Revisions, as_json: bool, sa
     finally:
         connection.terminate()
     if state.problems or (state.kind == "current" and committed_fingerprint(revisions) is None):
-        reason = (
-            state.summary if state.problems else "IBEX-E310: fingerprint.json is stale. Run: make fingerprint"
-        )
+        reason = state.summary if state.problems else "IBEX-E310: fingerprint.json is stale. Run: make fingerprint"
         say(json.dumps({"comparable": False, "reason": reason}) if as_json else f"cannot compare. {reason}")
         return exit_codes.FINDINGS
     if as_json:
@@ -69,9 +67,7 @@ async def show_drift(settings: Settings, revisions: Revisions, as_json: bool, sa
     return exit_codes.DRIFT if lines else exit_codes.OK
 
 
-def _lines(
-    state: SchemaState, revisions: Revisions, rows: Iterable[LedgerRow], holder: Holder | None
-) -> Iterable[str]:
+def _lines(state: SchemaState, revisions: Revisions, rows: Iterable[LedgerRow], holder: Holder | None) -> Iterable[str]:
     histories = fold(rows)
     for file in revisions.files:
         history = histories.get(file.revision)
