@@ -153,7 +153,7 @@ def test_misspelled_settings_and_a_pooled_endpoint(fresh_database_url: str) -> N
 def test_draining_shorter_than_the_grace_period() -> None:
     short = settings_of(NEON, RAILWAY_PROJECT_ID="x")
     assert ids(check_environment(short, [])) == ["IBEX-W409"]
-    enough = settings_of(NEON, RAILWAY_DEPLOYMENT_DRAINING_SECONDS="25")
+    enough = settings_of(NEON, RAILWAY_DEPLOYMENT_DRAINING_SECONDS="27")
     assert ids(check_environment(enough, [])) == []
     assert ids(check_environment(replace(enough, trust_store_override=True), [])) == ["IBEX-W402"]
 
