@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
-from litestar.params import Body, QueryParameter
+from litestar.params import Body, FromPath, QueryParameter
 
 from ibex.domain.identity.model import Permission
 from ibex.domain.sales.queries import CreditNoteFilter
@@ -47,7 +47,7 @@ class ReturnsController(Controller):
         summary="Take back part of an invoice",
     )
     async def credit(
-        self, request: ApiRequest, invoice_id: UUID, data: Annotated[ReturnInput, Body(title="Return")]
+        self, request: ApiRequest, invoice_id: FromPath[UUID], data: Annotated[ReturnInput, Body(title="Return")]
     ) -> Response[CreditNoteView]:
         """Credits lines by quantity: first against what is owed, the rest goes back to the customer."""
         asked, version = return_request(data), expected_version(request)
@@ -66,7 +66,7 @@ class ReturnsController(Controller):
         summary="Take back all of an invoice",
     )
     async def void(
-        self, request: ApiRequest, invoice_id: UUID, data: Annotated[VoidInput, Body(title="Void")]
+        self, request: ApiRequest, invoice_id: FromPath[UUID], data: Annotated[VoidInput, Body(title="Void")]
     ) -> Response[CreditNoteView]:
         """A credit note of all that has not come back yet. The invoice keeps its number."""
         asked, version = void_request(data), expected_version(request)
@@ -119,7 +119,7 @@ class ReturnsController(Controller):
         return view(request, CreditNotePage(items=items, next_cursor=next_cursor))
 
     @get("/credit-notes/{credit_note_id:uuid}", opt=READ, operation_id="get_credit_note", summary="Read a credit note")
-    async def read(self, request: ApiRequest, credit_note_id: UUID) -> Response[CreditNoteView]:
+    async def read(self, request: ApiRequest, credit_note_id: FromPath[UUID]) -> Response[CreditNoteView]:
         """The credit note with its lines, taxes and refunds. It never changes."""
         found = await request.services.credit_note_queries.document(
             request.actor.store_id, CreditNoteId(credit_note_id)
