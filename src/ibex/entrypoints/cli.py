@@ -28,15 +28,8 @@ COMMANDS: Final = (
         "migrate",
         "Bring the database's schema to this code's revision.",
     ),
-    (
-        "worker",
-        "ibex.entrypoints.commands.worker",
-        "worker",
-        "Deliver webhooks and do the other background work.",
-    ),
     ("stores", "ibex.entrypoints.commands.stores", "stores", "Open and list stores."),
     ("tokens", "ibex.entrypoints.commands.tokens", "tokens", "Issue and revoke API tokens."),
-    ("audit", "ibex.entrypoints.commands.audit", "audit", "Seal and verify the audit trail."),
     ("openapi", "ibex.entrypoints.commands.openapi", "openapi", "Print the API's description."),
 )
 

@@ -57,8 +57,10 @@ CHANGES = [
     ),
     (
         "a foreign key cascades",
-        ("ALTER TABLE ibex.children DROP CONSTRAINT children_kind,"
-        " ADD CONSTRAINT children_kind FOREIGN KEY (kind_id) REFERENCES ibex.kinds ON DELETE CASCADE"),
+        (
+            "ALTER TABLE ibex.children DROP CONSTRAINT children_kind,"
+            " ADD CONSTRAINT children_kind FOREIGN KEY (kind_id) REFERENCES ibex.kinds ON DELETE CASCADE"
+        ),
         "changed: constraint children.children_kind",
     ),
     ("an index dropped", "DROP INDEX ibex.kinds_size_partial", "missing: index kinds_size_partial"),

@@ -34,9 +34,7 @@ def code(*names: str, transactional: bool = True) -> Revisions:
 
 def ledger(*events: tuple[str, Action, Outcome]) -> list[LedgerRow]:
     return [
-        LedgerRow(
-            id=number, revision=name, action=action, outcome=outcome, sha256=f"sha of {name}", started_at=NOW
-        )
+        LedgerRow(id=number, revision=name, action=action, outcome=outcome, sha256=f"sha of {name}", started_at=NOW)
         for number, (name, action, outcome) in enumerate(events, 1)
     ]
 
@@ -128,9 +126,7 @@ def test_an_edit_is_seen_until_it_is_accepted() -> None:
     rows = done("1")
     edited = LedgerRow(id=1, revision="1", action="apply", outcome="done", sha256="other", started_at=NOW)
     assert [problem.id for problem in assess(code("1"), ["1"], [edited]).problems] == ["IBEX-E303"]
-    accepted = LedgerRow(
-        id=2, revision="1", action="accept-edit", outcome="done", sha256="sha of 1", started_at=NOW
-    )
+    accepted = LedgerRow(id=2, revision="1", action="accept-edit", outcome="done", sha256="sha of 1", started_at=NOW)
     assert assess(code("1"), ["1"], [edited, accepted]).kind == "current"
     assert assess(code("1"), ["1"], rows).kind == "current"
 

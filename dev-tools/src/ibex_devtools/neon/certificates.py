@@ -60,9 +60,7 @@ class Certificates:
         now = dt.datetime.now(dt.UTC)
         match kind:
             case Certificate.EXPIRED:
-                return self._authority.issue_cert(
-                    *self._names, not_before=now - 30 * _DAY, not_after=now - _DAY
-                )
+                return self._authority.issue_cert(*self._names, not_before=now - 30 * _DAY, not_after=now - _DAY)
             case Certificate.WRONG_NAME:
                 return self._authority.issue_cert("ep-other-456.sandbox.localhost")
             case Certificate.UNKNOWN_AUTHORITY:

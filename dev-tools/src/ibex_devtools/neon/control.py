@@ -24,7 +24,7 @@ counts                                      what has been injected, and all traf
 network [latency_seconds=S] [jitter_seconds=S] [bytes_per_second=N|null]
 record                                      start counting; forgets an earlier record
 recorded                                    what was counted since
-suspend [delay_seconds=S] [refuses=true] [farewell=false]
+suspend [delay_seconds=S] [refuses=true] [farewell=false] [linger_seconds=S]
 cut [reset=true] [idle_only=true]
 black-hole on|off
 refuse on|off

@@ -51,9 +51,7 @@ class Conversation:
     def __init__(self, number: int, listeners: list[Traffic]) -> None:
         self.number = number
         self.round_trips = 0
-        self.status = (
-            ""  # I idle, T in a transaction, E in a failed one; empty before the first ReadyForQuery
-        )
+        self.status = ""  # I idle, T in a transaction, E in a failed one; empty before the first ReadyForQuery
         self.owed = 0  # ReadyForQuery messages that are still to come
         self.last_error = ""
         self.transaction: list[str] = []

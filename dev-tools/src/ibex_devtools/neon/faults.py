@@ -160,9 +160,7 @@ class FaultBook:
         """The armed injection of this number."""
         return next((injection for injection in self._armed if injection.number == number), None)
 
-    def draw(
-        self, faults: frozenset[Fault], matches: Callable[[Injection], bool] | None = None
-    ) -> Injection | None:
+    def draw(self, faults: frozenset[Fault], matches: Callable[[Injection], bool] | None = None) -> Injection | None:
         """The first armed fault of these that happens now, if any; it is used up, and counted by `count`."""
         for injection in self._armed:
             if injection.fault not in faults or (matches is not None and not matches(injection)):

@@ -34,9 +34,7 @@ class Leg(asyncio.Protocol):
     @property
     def tls(self) -> ssl.SSLObject | None:
         """The TLS of this connection; None before it is secured."""
-        found: ssl.SSLObject | None = (
-            self._transport.get_extra_info("ssl_object") if self._transport else None
-        )
+        found: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object") if self._transport else None
         return found
 
     @property

@@ -36,9 +36,7 @@ class Network:
 class Line:
     """Carries chunks from one leg to another."""
 
-    def __init__(
-        self, network: Network, timer: Timer, chance: random.Random, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, network: Network, timer: Timer, chance: random.Random, now: Callable[[], float]) -> None:
         self._network = network
         self._timer = timer
         self._chance = chance

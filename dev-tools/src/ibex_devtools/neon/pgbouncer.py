@@ -68,9 +68,7 @@ def find() -> str | None:
 
 def version(program: str) -> tuple[int, int]:
     """Major and minor version."""
-    text = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, check=True, timeout=10
-    ).stdout
+    text = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=10).stdout
     found = re.search(r"(\d+)\.(\d+)", text)
     if found is None:
         raise PgBouncerError(f"{program} --version says {text!r}")
@@ -134,8 +132,7 @@ class PgBouncer:
             self.port = probe.getsockname()[1]
         shutil.copy(self._cluster.ca_file, directory / "ca.pem")
         users = (
-            f'"{OWNER}" "{self._cluster.owner_password}"\n'
-            f'"{ADMINISTRATOR}" "{self._cluster.administrator_password}"\n'
+            f'"{OWNER}" "{self._cluster.owner_password}"\n"{ADMINISTRATOR}" "{self._cluster.administrator_password}"\n'
         )
         settings = _SETTINGS.format(
             server_port=self._cluster.port,

@@ -32,25 +32,31 @@ class Session:
         self.up = Line(around.network, around.timer, around.chance, loop.time)
         self.down = Line(around.network, around.timer, around.chance, loop.time)
         self.stalled = False
+        self._ended = False
         self._faults = StatementFaults(self)
         self._forget = forget
         self._task = loop.create_task(self._open())
 
     def cut(self, *, reset: bool = False) -> None:
         """End both sides at once, without a word."""
+        self._ended = True
         self._task.cancel()
         self.client.cut(reset=reset)
         if self.server is not None:
             self.server.cut(reset=reset)
         self._forget(self)
 
-    def shut_down(self) -> None:
-        """Do to an idle client what a PostgreSQL that shuts down does: say so, and close."""
+    def shut_down(self, linger_seconds: float) -> None:
+        """Do to an idle client what a PostgreSQL that shuts down does: say so, and close a little later."""
+        self._ended = True
         farewell = "terminating connection due to administrator command"
         self.client.write(error_response(farewell, sqlstate=_ADMIN_SHUTDOWN, severity="FATAL"))
-        self.client.close()
         if self.server is not None:
             self.server.close()
+        if linger_seconds:
+            asyncio.get_running_loop().call_later(linger_seconds, self.client.close)
+        else:
+            self.client.close()
 
     def stall(self) -> None:
         """Nothing passes any more, not even that one side has closed."""
@@ -95,7 +101,8 @@ class Session:
             self._client_lost()
 
     def _from_client(self, data: bytes) -> None:
-        if self.client.lost:
+        # One turn of the loop may bring more than one chunk, the later ones after the end.
+        if self._ended or self.client.lost:
             return
         runs = self.conversation.from_client(data)
         if runs and self.around.faults.watches_statements and not self._faults.let_through(runs, data):
@@ -103,6 +110,8 @@ class Session:
         self.up.send(data)
 
     def _from_server(self, data: bytes) -> None:
+        if self._ended:
+            return
         self.conversation.from_server(data)
         if self._faults.withholding:
             self._faults.withhold(data)
@@ -116,8 +125,9 @@ class Session:
             self._forget(self)
 
     def _server_lost(self) -> None:
-        self._faults.server_lost()
-        self.down.end()
+        if not self._ended:
+            self._faults.server_lost()
+            self.down.end()
         if self.client.lost:
             self._forget(self)
 

@@ -115,17 +115,25 @@ class NeonStandIn(Address):
         finally:
             self._around.listeners.remove(traffic)
 
-    def suspend(self, *, delay_seconds: float = 0.0, refuses: bool = False, farewell: bool = True) -> int:
+    def suspend(
+        self,
+        *,
+        delay_seconds: float = 0.0,
+        refuses: bool = False,
+        farewell: bool = True,
+        linger_seconds: float = 0.0,
+    ) -> int:
         """Scale to zero: close idle connections, and wake when the next client comes, `delay_seconds` later.
 
         Until then clients wait or, with `refuses`, are turned away. With `farewell` idle ones are told 57P01
-        first. Busy connections stay: Neon does not suspend under them. Returns how many were closed.
+        `linger_seconds` before the end. Busy connections stay: Neon does not suspend under them. Returns how
+        many were closed.
         """
         self._around.compute.sleep(delay_seconds, refuses=refuses)
         idle = [session for session in self._sessions if session.conversation.idle]
         for session in idle:
             if farewell:
-                session.shut_down()
+                session.shut_down(linger_seconds)
             else:
                 session.cut()
         return len(idle)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ibex.entrypoints import exit_codes
 from ibex.entrypoints.check.findings import Finding, error, note, ok, warning
 from ibex.settings import ConfigurationError, Settings
 
-# The edge needs a moment to take a replica out of rotation before the last request is finished.
+# For closing the pool and ending the process, after the last request.
 DRAINING_MARGIN_SECONDS = 5
 
 _VARIABLE_IDS = tuple(f"IBEX-E{number}" for number in range(101, 113))
@@ -80,12 +81,13 @@ def _endpoint(settings: Settings) -> Finding:
 
 
 def _draining(settings: Settings) -> Finding:
-    draining, grace = settings.railway_draining_seconds or 0, settings.shutdown_grace_seconds
-    if draining < grace + DRAINING_MARGIN_SECONDS:
+    draining = settings.railway_draining_seconds or 0
+    needed = math.ceil(settings.drain_seconds + settings.shutdown_grace_seconds + DRAINING_MARGIN_SECONDS)
+    if draining < needed:
         return warning(
             "railway",
             "IBEX-W409",
-            f"Railway kills a replica {draining} s after SIGTERM; requests in flight may take {grace} s.",
-            f"Set RAILWAY_DEPLOYMENT_DRAINING_SECONDS to {grace + DRAINING_MARGIN_SECONDS} or more.",
+            f"Railway kills a replica {draining} s after SIGTERM; it may need {needed} s to finish its requests.",
+            f"Set RAILWAY_DEPLOYMENT_DRAINING_SECONDS to {needed} or more.",
         )
-    return ok("railway", f"Draining takes {draining} s, the grace period {grace} s.")
+    return ok("railway", f"Railway waits {draining} s after SIGTERM; {needed} s are needed.")

@@ -1,8 +1,9 @@
 """Makes names under .sandbox.localhost mean this machine, in a Python process.
 
 RFC 6761 says that every name under .localhost does, and systemd's resolver agrees; glibc's own, which
-containers have, does not. The name must reach TLS unchanged, so connecting to an address is no way out. Python
-imports a `sitecustomize` that it finds on its path: with this directory in PYTHONPATH a service needs no change.
+containers have, does not. The name must reach TLS unchanged, so connecting to an address is no way out.
+Python imports a `sitecustomize` that it finds on its path: with this directory in PYTHONPATH a service needs
+no change.
 """
 
 from __future__ import annotations

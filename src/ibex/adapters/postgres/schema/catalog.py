@@ -16,6 +16,8 @@ from ibex.adapters.postgres.schema import catalog_code, catalog_grants, catalog_
 
 _QUERIES = (*catalog_tables.QUERIES, *catalog_code.QUERIES, *catalog_grants.QUERIES)
 _ONE_STATEMENT = "\nUNION ALL\n".join(f"({query.strip()})" for query in _QUERIES)
+_FROM = re.compile(r"\bFROM \(?([\w.\"]+)(?: ([a-z_]\w*))?")
+_JOIN = re.compile(r"\bJOIN\b|\bFROM [^;]*?\n? *,|\bFROM \(*SELECT|\bUNION\b|\bLATERAL\b")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
 
 
@@ -35,5 +37,19 @@ async def read_catalog(connection: asyncpg.Connection[asyncpg.Record]) -> dict[s
         number = 2
         while key in catalog:
             key, number = f"{row['key']} #{number}", number + 1
-        catalog[key] = _TRAILING_BLANKS.sub("", row["definition"].replace("\r\n", "\n")).strip()
+        definition = _TRAILING_BLANKS.sub("", row["definition"].replace("\r\n", "\n")).strip()
+        catalog[key] = _plain_view(definition) if key.startswith(("view ", "materialized view ")) else definition
     return catalog
+
+
+def _plain_view(definition: str) -> str:
+    """A view over one relation without that relation's name before each column, as PostgreSQL 16 and later print it.
+
+    Before 16 the name is printed. Views with joins are printed alike; views with subqueries over one relation are
+    not, and would show as changed on PostgreSQL 15.
+    """
+    relations = _FROM.findall(definition)
+    if len(relations) != 1 or _JOIN.search(definition):
+        return definition
+    name = relations[0][1] or relations[0][0].rpartition(".")[2]
+    return re.sub(rf"(?<![\w.\"]){re.escape(name)}\.(?=[\w\"])", "", definition)
