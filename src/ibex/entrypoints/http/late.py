@@ -72,6 +72,6 @@ async def draining_on_signals(lifecycle: Lifecycle, delay_seconds: float) -> Asy
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            if signal.getsignal(number) is begin:
-                signal.signal(number, handler)
+        for changed, handler in previous.items():
+            if signal.getsignal(changed) is begin:
+                signal.signal(changed, handler)
