@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -15,17 +15,30 @@ from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
 from ibex.adapters.postgres.engine import open_pool
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
+from ibex.adapters.postgres.nudge import Nudge, NudgingJournal
 from ibex.adapters.postgres.people import PostgresPeople
 from ibex.adapters.postgres.queries.audit import PostgresAuditQueries
 from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQueries
+from ibex.adapters.postgres.queries.events import PostgresEventQueries
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresProductQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.tokens import PostgresTokens
-from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
+from ibex.adapters.postgres.webhooks import PostgresWebhooks
+from ibex.adapters.system import SystemClock, SystemKeys, SystemSecrets, Uuid7Source
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.events.destinations import DestinationRules
+from ibex.domain.events.model import Replay
+from ibex.domain.events.webhooks import (
+    AddWebhook,
+    AddWebhookSecret,
+    ArchiveWebhook,
+    ChangeWebhook,
+    ExpireWebhookSecret,
+    ReplayEvents,
+)
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -38,6 +51,7 @@ from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
+from ibex.domain.shared.journal import Journal
 from ibex.entrypoints.http.app import create_app
 from ibex.entrypoints.http.edge import Edge
 from ibex.entrypoints.http.late import LateApp, draining_on_signals
@@ -66,7 +80,7 @@ async def running(settings: Settings) -> AsyncIterator[Edge]:
         draining_on_signals(lifecycle, settings.drain_seconds),
     ):
         yield create_app(
-            build_services(database),
+            build_services(database, DestinationRules(allow_loopback=settings.webhook_loopback)),
             limits=edge_limits(settings),
             lifecycle=lifecycle,
             outages=(*LOST, *BUSY, *CONTENDED),
@@ -98,10 +112,11 @@ async def close_pool(pool: asyncpg.Pool[asyncpg.Record]) -> None:
         pool.terminate()
 
 
-def build_services(database: Database) -> Services:
+def build_services(database: Database, destinations: DestinationRules) -> Services:
     """The adapters and the use cases on them."""
     clock, ids = SystemClock(), Uuid7Source()
-    journal = PostgresJournal(database)
+    # What is posted wakes the workers: `ibex worker` sends events to webhooks.
+    journal: Journal = NudgingJournal(PostgresJournal(database), Nudge(database), work=(Replay,))
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
     reader = RememberedProducts(products)
     people, secrets = PostgresPeople(database), SystemSecrets()
@@ -138,7 +153,25 @@ def build_services(database: Database) -> Services:
         revoke_token=RevokeToken(people, journal, clock, ids),
         people=people,
         audit_queries=PostgresAuditQueries(database),
+        **event_services(database, journal, destinations),
     )
+
+
+def event_services(database: Database, journal: Journal, destinations: DestinationRules) -> dict[str, Any]:
+    """The fields of Services that events and webhooks need."""
+    clock, ids, keys = SystemClock(), Uuid7Source(), SystemKeys()
+    webhooks = PostgresWebhooks(database)
+    return {
+        "event_queries": PostgresEventQueries(database),
+        "add_webhook": AddWebhook(webhooks, keys, journal, clock, ids, destinations),
+        "change_webhook": ChangeWebhook(webhooks, journal, clock, ids, destinations),
+        "archive_webhook": ArchiveWebhook(webhooks, journal, clock, ids),
+        "add_webhook_secret": AddWebhookSecret(webhooks, keys, journal, clock, ids),
+        "expire_webhook_secret": ExpireWebhookSecret(webhooks, journal, clock),
+        "replay_events": ReplayEvents(webhooks, journal, clock, ids),
+        "webhooks": webhooks,
+        "webhook_queries": webhooks,
+    }
 
 
 def edge_limits(settings: Settings) -> EdgeLimits:

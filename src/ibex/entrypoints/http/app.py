@@ -16,6 +16,7 @@ from ibex.entrypoints.http.credit_notes import ReturnsController
 from ibex.entrypoints.http.customers import CustomersController
 from ibex.entrypoints.http.docs import docs_handlers
 from ibex.entrypoints.http.edge import Edge, Observer
+from ibex.entrypoints.http.events import EventsController
 from ibex.entrypoints.http.health import MeController, health_controller
 from ibex.entrypoints.http.invoices import InvoicesController
 from ibex.entrypoints.http.ledger import LedgerController
@@ -28,6 +29,7 @@ from ibex.entrypoints.http.rate_limit import RateLimiter
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.http.webhooks import DeliveriesController, WebhooksController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     MeController,
@@ -41,6 +43,9 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     OperatorsController,
     TokensController,
     AuditController,
+    EventsController,
+    WebhooksController,
+    DeliveriesController,
 )
 """One controller per area. Add yours here."""
 

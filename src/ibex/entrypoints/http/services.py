@@ -12,6 +12,16 @@ from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStoc
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.customers.queries import CustomerQueries
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.events.ports import WebhookRepository
+from ibex.domain.events.queries import EventQueries, WebhookQueries
+from ibex.domain.events.webhooks import (
+    AddWebhook,
+    AddWebhookSecret,
+    ArchiveWebhook,
+    ChangeWebhook,
+    ExpireWebhookSecret,
+    ReplayEvents,
+)
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -80,3 +90,13 @@ class Services:
     revoke_token: RevokeToken
     people: PeopleRepository
     audit_queries: AuditQueries
+
+    event_queries: EventQueries
+    add_webhook: AddWebhook
+    change_webhook: ChangeWebhook
+    archive_webhook: ArchiveWebhook
+    add_webhook_secret: AddWebhookSecret
+    expire_webhook_secret: ExpireWebhookSecret
+    replay_events: ReplayEvents
+    webhooks: WebhookRepository
+    webhook_queries: WebhookQueries
