@@ -34,7 +34,7 @@ FROM ibex.customers c WHERE c.store_id = $1 AND c.id = $2
 
 class _Receivable(msgspec.Struct, array_like=True):
     id: InvoiceId
-    customer_id: CustomerId
+    customer_id: CustomerId | None
     number: int | None
     status: InvoiceStatus
     total: Decimal

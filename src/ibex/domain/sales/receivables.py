@@ -19,7 +19,7 @@ class Receivable:
     """An invoice as its settlement sees it: without its lines."""
 
     id: InvoiceId
-    customer_id: CustomerId
+    customer_id: CustomerId | None
     number: int | None
     status: InvoiceStatus
     total: Decimal

@@ -16,7 +16,7 @@ from ibex.domain.shared.paging import Page, PageRequest
 
 RECEIPT: Final = f"""
 SELECT p.*, (SELECT json_agg({ROW} ORDER BY x.business_date, x.number)
-             FROM ibex.invoices x WHERE x.store_id = p.store_id AND x.customer_id IS NOT NULL AND x.id IN (
+             FROM ibex.invoices x WHERE x.store_id = p.store_id AND x.id IN (
                SELECT q.invoice_id FROM ibex.payments q
                WHERE q.store_id = p.store_id AND q.receipt_id = p.receipt_id AND q.kind = 'RECEIPT')) AS invoices
 FROM ibex.payments p WHERE p.store_id = $1 AND p.receipt_id = $2 ORDER BY p.id
