@@ -12,18 +12,23 @@ import asyncpg
 from ibex.adapters.postgres.catalog import PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
+from ibex.adapters.postgres.debts import PostgresDebts
 from ibex.adapters.postgres.engine import open_pool
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresProductQueries
+from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.system import SystemClock, Uuid7Source
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
+from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.payouts import PayOutCredit
+from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
 from ibex.entrypoints.http.app import create_app
@@ -112,6 +117,10 @@ def build_services(database: Database) -> Services:
         change_customer=ChangeCustomer(customers, journal, clock, ids),
         customers=customers,
         customer_queries=customers,
+        take_receipt=TakeReceipt(PostgresDebts(database), journal, clock, ids),
+        pay_out_credit=PayOutCredit(customers, journal, clock, ids),
+        enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
+        receipt_queries=PostgresReceiptQueries(database),
         ledger_queries=PostgresLedgerQueries(database),
     )
 

@@ -33,7 +33,7 @@ class OpeningRequest:
 
     debit: Decimal | None = None
     credit: Decimal | None = None
-    date: date | None = None
+    as_of: date | None = None
     """The day that it dates from; None: today. It ages from there."""
     note: str = ""
 
@@ -70,9 +70,9 @@ class EnterOpeningBalance:
         customer = await read_customer(self._customers, actor, customer_id)
         now = self._clock.now()
         today = actor.store.business_date(now)
-        day = request.date or today
+        day = request.as_of or today
         if day > today:
-            raise InvalidValue("An opening balance cannot date from the future.", field="date")
+            raise InvalidValue("An opening balance cannot date from the future.", field="as_of")
         side = "debit" if request.debit is not None else "credit"
         currency = actor.store.currency
         amount = money(getattr(request, side), currency, field=side)
@@ -105,15 +105,13 @@ class EnterOpeningBalance:
                 occurred_at=now,
             ),
         )
-        facts = {side: f"{amount:f}", "date": day.isoformat(), "note": request.note}
+        facts = {side: f"{amount:f}", "as_of": day.isoformat(), "note": request.note}
         changes.add(
-            AuditEntry(
-                action="customer.opening_balance", entity="customer", entity_id=str(customer.id), after=facts
-            ),
+            AuditEntry(action="customer.opening_balance", entity="customer", entity_id=str(customer.id), after=facts),
             Event(
                 id=self._ids.new(),
                 type="customer.opening_balance",
-                data={"customer_id": str(customer.id), side: facts[side], "date": facts["date"]},
+                data={"customer_id": str(customer.id), side: facts[side], "as_of": facts["as_of"]},
             ),
         )
         return await self._journal.post(changes, reply, opening)

@@ -177,9 +177,7 @@ def _post_money(changes: Changes, payments: Sequence[Payment], currency: Currenc
 def _post_account(changes: Changes, debts: CustomerDebts, portions: Sequence[Portion]) -> None:
     for portion in portions:
         if portion.opening:
-            changes.add(
-                OpeningDue(customer_id=debts.customer_id, amount=-portion.amount, expected=debts.opening_due)
-            )
+            changes.add(OpeningDue(customer_id=debts.customer_id, amount=-portion.amount, expected=debts.opening_due))
         elif portion.invoice is None:
             changes.add(AccountCredit(customer_id=debts.customer_id, amount=portion.amount))
 

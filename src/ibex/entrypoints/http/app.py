@@ -22,6 +22,7 @@ from ibex.entrypoints.http.limits import EdgeLimits
 from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
+from ibex.entrypoints.http.receipts import AccountsController, ReceiptsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
@@ -32,6 +33,8 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     InvoicesController,
     ProductsController,
     CustomersController,
+    AccountsController,
+    ReceiptsController,
     LedgerController,
 )
 """One controller per area. Add yours here."""

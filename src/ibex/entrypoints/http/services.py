@@ -8,13 +8,17 @@ from typing import Protocol
 from ibex.domain.catalog.ports import ProductRepository
 from ibex.domain.catalog.queries import ProductQueries
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
+from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.customers.queries import CustomerQueries
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.identity.ports import TokenReader
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.queries import InvoiceQueries
+from ibex.domain.sales.receipt_queries import ReceiptQueries
+from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
 from ibex.domain.shared.journal import Journal
@@ -54,5 +58,10 @@ class Services:
     change_customer: ChangeCustomer
     customers: CustomerRepository
     customer_queries: CustomerQueries
+
+    take_receipt: TakeReceipt
+    pay_out_credit: PayOutCredit
+    enter_opening_balance: EnterOpeningBalance
+    receipt_queries: ReceiptQueries
 
     ledger_queries: LedgerQueries
