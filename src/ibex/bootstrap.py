@@ -9,13 +9,14 @@ from typing import Final
 
 import asyncpg
 
-from ibex.adapters.postgres.catalog import PostgresProducts, RememberedProducts
+from ibex.adapters.postgres.catalog import FreshProducts, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
 from ibex.adapters.postgres.debts import PostgresDebts
 from ibex.adapters.postgres.engine import open_pool
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
+from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQueries
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresProductQueries
@@ -29,6 +30,7 @@ from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.receipts import TakeReceipt
+from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
 from ibex.entrypoints.http.app import create_app
@@ -108,6 +110,10 @@ def build_services(database: Database) -> Services:
         issue_invoice=IssueInvoice(invoices, journal, clock, ids),
         pay_invoice=PayInvoice(invoices, journal, clock, ids),
         invoice_queries=PostgresInvoiceQueries(database),
+        credit_invoice=CreditInvoice(invoices, journal, clock, ids),
+        void_invoice=VoidInvoice(invoices, journal, clock, ids),
+        credit_without_invoice=CreditWithoutInvoice(FreshProducts(products), journal, clock, ids),
+        credit_note_queries=PostgresCreditNoteQueries(database),
         create_product=CreateProduct(journal, clock, ids),
         change_product=ChangeProduct(products, reader, journal, clock, ids),
         move_stock=MoveStock(products, journal, clock, ids),

@@ -12,7 +12,6 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,9 +44,9 @@ def image(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def variables(cluster: Cluster, image: Path, empty_database_url: str) -> Iterator[dict[str, str]]:
+def variables(cluster: Cluster, image: Path, empty_database_url: str) -> dict[str, str]:
     """The environment of a container: the image's programs first, the service's variables, nothing of ours."""
-    yield {
+    return {
         "PATH": f"{image / '.venv/bin'}:/usr/bin:/bin",
         "HOME": os.environ.get("HOME", "/"),
         "LANG": "C.UTF-8",

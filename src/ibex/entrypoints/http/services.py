@@ -16,9 +16,10 @@ from ibex.domain.identity.ports import TokenReader
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.payouts import PayOutCredit
-from ibex.domain.sales.queries import InvoiceQueries
+from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
 from ibex.domain.sales.receipt_queries import ReceiptQueries
 from ibex.domain.sales.receipts import TakeReceipt
+from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
 from ibex.domain.shared.journal import Journal
@@ -47,6 +48,11 @@ class Services:
     issue_invoice: IssueInvoice
     pay_invoice: PayInvoice
     invoice_queries: InvoiceQueries
+
+    credit_invoice: CreditInvoice
+    void_invoice: VoidInvoice
+    credit_without_invoice: CreditWithoutInvoice
+    credit_note_queries: CreditNoteQueries
 
     create_product: CreateProduct
     change_product: ChangeProduct
