@@ -16,6 +16,8 @@ from ibex.adapters.postgres.debts import PostgresDebts
 from ibex.adapters.postgres.engine import open_pool
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
+from ibex.adapters.postgres.people import PostgresPeople
+from ibex.adapters.postgres.queries.audit import PostgresAuditQueries
 from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQueries
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
@@ -23,10 +25,18 @@ from ibex.adapters.postgres.queries.products import PostgresProductQueries
 from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.tokens import PostgresTokens
-from ibex.adapters.system import SystemClock, Uuid7Source
+from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.identity.people import (
+    AddOperator,
+    ChangeOperator,
+    ChangeStore,
+    IssueOperatorToken,
+    RevokeToken,
+    RotateToken,
+)
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.receipts import TakeReceipt
@@ -99,6 +109,7 @@ def build_services(database: Database) -> Services:
     journal = PostgresJournal(database)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
     reader = RememberedProducts(products)
+    people, secrets = PostgresPeople(database), SystemSecrets()
     return Services(
         tokens=PostgresTokens(database),
         readiness=DatabaseReadiness(database),
@@ -128,6 +139,14 @@ def build_services(database: Database) -> Services:
         enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
         receipt_queries=PostgresReceiptQueries(database),
         ledger_queries=PostgresLedgerQueries(database),
+        change_store=ChangeStore(people, journal, clock, ids),
+        add_operator=AddOperator(journal, clock, ids),
+        change_operator=ChangeOperator(people, journal, clock, ids),
+        issue_token=IssueOperatorToken(people, secrets, journal, clock, ids),
+        rotate_token=RotateToken(people, secrets, journal, clock, ids),
+        revoke_token=RevokeToken(people, journal, clock, ids),
+        people=people,
+        audit_queries=PostgresAuditQueries(database),
     )
 
 
