@@ -29,6 +29,7 @@ from ibex.entrypoints.http.receipts import AccountsController, ReceiptsControlle
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.http.shifts import ShiftsController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     MeController,
@@ -39,6 +40,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     CustomersController,
     AccountsController,
     ReceiptsController,
+    ShiftsController,
     LedgerController,
     StoreController,
     OperatorsController,
