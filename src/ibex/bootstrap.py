@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from ibex.adapters.postgres.catalog import PostgresProducts, RememberedProducts
+from ibex.adapters.postgres.catalog import PostgresCatalogue, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
 from ibex.adapters.postgres.engine import open_pool
@@ -17,10 +17,12 @@ from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
-from ibex.adapters.postgres.queries.products import PostgresProductQueries
+from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.system import SystemClock, Uuid7Source
+from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
+from ibex.domain.catalog.counting import CountStock
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
@@ -91,6 +93,7 @@ def build_services(database: Database) -> Services:
     clock, ids = SystemClock(), Uuid7Source()
     journal = PostgresJournal(database)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
+    catalogue = PostgresCatalogue(database)
     reader = RememberedProducts(products)
     return Services(
         tokens=PostgresTokens(database),
@@ -106,6 +109,11 @@ def build_services(database: Database) -> Services:
         create_product=CreateProduct(journal, clock, ids),
         change_product=ChangeProduct(products, reader, journal, clock, ids),
         move_stock=MoveStock(products, journal, clock, ids),
+        count_stock=CountStock(catalogue, journal, clock, ids),
+        create_category=CreateCategory(journal, clock, ids),
+        change_category=ChangeCategory(catalogue, journal, clock, ids),
+        catalogue=catalogue,
+        category_queries=PostgresCategoryQueries(database),
         products=products,
         product_queries=PostgresProductQueries(database),
         create_customer=CreateCustomer(journal, clock, ids),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from ibex.domain.catalog.model import Barcode, PriceChange, Product, StockMovement
+from ibex.domain.catalog.model import Barcode, Category, PriceChange, Product, StockMovement
 from ibex.domain.customers.model import Customer
 from ibex.domain.ledger.model import LedgerEntry
 from ibex.domain.sales.model import Invoice, InvoiceLine
@@ -182,6 +182,11 @@ def customer_row(customer: Customer) -> Row:
     }
 
 
+def category_row(category: Category) -> Row:
+    """The columns of ``ibex.categories``."""
+    return {"name": category.name, "active": category.active}
+
+
 def barcode_row(barcode: Barcode) -> Row:
     """The columns of ``ibex.product_barcodes``."""
     return {"barcode": barcode.code, "product_id": barcode.product_id}
@@ -203,6 +208,7 @@ def price_change_row(change: PriceChange) -> Row:
 
 RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Product: ("products", product_row),
+    Category: ("categories", category_row),
     Barcode: ("product_barcodes", barcode_row),
     PriceChange: ("price_changes", price_change_row),
     Customer: ("customers", customer_row),

@@ -46,6 +46,8 @@ class RoutePlan:
     permission: Permission | None
     query: frozenset[str]
     """Names of its query parameters; others are refused."""
+    aliases: dict[str, str]
+    """From the names of the handler's arguments to those of its query parameters."""
     many: frozenset[str]
     """Those that may be given several times."""
     decoder: msgspec.json.Decoder[Any] | None
@@ -81,6 +83,7 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 public=_is_public(route.path_format, method),
                 permission=_declared_permission(handler, route.path_format, method),
                 query=names,
+                aliases={p.field_name: p.field_alias for p in model.expected_query_params},
                 many=frozenset(model.sequence_query_parameter_names),
                 decoder=_body_decoder(handler),
                 deadline_seconds=handler.opt.get("deadline_seconds"),

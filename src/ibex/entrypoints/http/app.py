@@ -11,6 +11,7 @@ from ibex.entrypoints.http.access import plan_routes
 from ibex.entrypoints.http.access_log import AccessLog
 from ibex.entrypoints.http.admission import Admission
 from ibex.entrypoints.http.auth import Authenticator
+from ibex.entrypoints.http.categories import CategoriesController
 from ibex.entrypoints.http.customers import CustomersController
 from ibex.entrypoints.http.docs import docs_handlers
 from ibex.entrypoints.http.edge import Edge, Observer
@@ -25,12 +26,15 @@ from ibex.entrypoints.http.rate_limit import RateLimiter
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.http.stock import StockController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     MeController,
     SalesController,
     InvoicesController,
     ProductsController,
+    CategoriesController,
+    StockController,
     CustomersController,
     LedgerController,
 )

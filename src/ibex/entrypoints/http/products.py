@@ -22,12 +22,14 @@ from ibex.entrypoints.http.product_schemas import (
     MovedView,
     MovementInput,
     MovementPage,
+    PriceHistory,
     ProductInput,
     ProductPage,
     ProductPatch,
     ProductView,
     moved_view,
     movement_view,
+    price_view,
     product_view,
 )
 from ibex.entrypoints.http.refusals import invalid
@@ -195,3 +197,14 @@ class ProductsController(Controller):
         )
         items, next_cursor = page_view(page, movement_view)
         return view(request, MovementPage(items=items, next_cursor=next_cursor))
+
+    @get(
+        "/{product_id:uuid}/prices",
+        opt=READ,
+        operation_id="list_product_prices",
+        summary="Read a product's price history",
+    )
+    async def prices(self, request: ApiRequest, product_id: UUID) -> Response[PriceHistory]:
+        """What the product cost, newest first: price, cost and tax rate, by whom and when. At most 200."""
+        rows = await request.services.product_queries.prices(request.actor.store_id, ProductId(product_id))
+        return view(request, PriceHistory(items=[price_view(row) for row in rows]))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ibex.domain.catalog.ports import ProductRepository
-from ibex.domain.catalog.queries import ProductQueries
+from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
+from ibex.domain.catalog.counting import CountStock
+from ibex.domain.catalog.ports import CatalogueRepository, ProductRepository
+from ibex.domain.catalog.queries import CategoryQueries, ProductQueries
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.customers.queries import CustomerQueries
@@ -47,6 +49,11 @@ class Services:
     create_product: CreateProduct
     change_product: ChangeProduct
     move_stock: MoveStock
+    count_stock: CountStock
+    create_category: CreateCategory
+    change_category: ChangeCategory
+    catalogue: CatalogueRepository
+    category_queries: CategoryQueries
     products: ProductRepository
     product_queries: ProductQueries
 
