@@ -39,8 +39,9 @@ lint: setup ## formatting and lint alone
 types: setup ## types alone
 	@$(BIN)/mypy $(SOURCES) migrations
 
-architecture: setup ## direction of imports alone
+architecture: setup ## the rules of the architecture alone: direction of imports, and what tests/architecture finds
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/architecture
 
 revisions: setup ## lint the SQL of the revisions alone, with squawk
 	@$(BIN)/python -m ibex_devtools.lint_migrations

@@ -294,3 +294,15 @@ def test_nothing_ever_shows_the_password(fresh_database_url: str, cluster: Clust
         assert done.code == 0
         assert cluster.owner_password not in done.output
     assert cluster.owner_password not in migrate(fresh_database_url, None, "deploy").output
+
+
+def test_before_a_deploy_a_schema_that_is_behind_is_no_error(empty_database_url: str) -> None:
+    assert report(empty_database_url)[0] == 1
+    done = ibex(environment_of(empty_database_url), "check", "--before-deploy")
+    assert done.code == 0
+    assert "note     schema           IBEX-E301: " in done.output
+
+
+def test_before_a_deploy_every_other_error_still_is_one(tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    assert ibex(environ, "check", "--before-deploy", cwd=tmp_path).code == 78

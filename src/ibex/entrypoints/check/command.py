@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 
@@ -29,15 +29,21 @@ DATABASE = (
     "drift",
     "session-lock",
 )
+SCHEMA_BEHIND = "IBEX-E301"
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
 @click.option("--deploy", is_flag=True, help="Fail on warnings too.")
+@click.option(
+    "--before-deploy", is_flag=True, help="A schema that is only behind is fine: `ibex migrate deploy` follows."
+)
 @click.option("--only", multiple=True, type=click.Choice(OFFLINE + NETWORK + DATABASE), help="These checks alone.")
-def check(as_json: bool, deploy: bool, only: tuple[str, ...]) -> None:
+def check(as_json: bool, deploy: bool, before_deploy: bool, only: tuple[str, ...]) -> None:
     """Find out what is wrong with the settings, the network, the database or its schema."""
     findings = asyncio.run(_all(set(only)))
+    if before_deploy:
+        findings = [_behind_is_fine(finding) for finding in findings]
     shown = [finding for finding in findings if not only or finding.check in only or finding.level == "error"]
     code = exit_code(shown, deploy=deploy)
     if as_json:
@@ -61,6 +67,10 @@ async def _all(only: set[str]) -> list[Finding]:
     if any(finding.level == "error" for finding in findings):
         return findings + [skipped(name, "Not looked at: the server is out of reach.") for name in DATABASE]
     return findings + await check_database(settings)
+
+
+def _behind_is_fine(finding: Finding) -> Finding:
+    return replace(finding, level="note") if finding.id == SCHEMA_BEHIND else finding
 
 
 def _document(finding: Finding) -> dict[str, object]:

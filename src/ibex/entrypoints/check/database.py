@@ -12,6 +12,7 @@ from ibex.adapters.postgres.engine import Connection, connect_direct, connect_on
 from ibex.adapters.postgres.reachability import CONNECT_ERRORS, why_unreachable
 from ibex.adapters.postgres.schema.revisions import RevisionFilesError, load_revisions, migrations_directory
 from ibex.adapters.postgres.schema.state import SchemaState, committed_fingerprint, read_schema_state
+from ibex.adapters.postgres.session_lock import session_lock_is_kept
 from ibex.entrypoints import exit_codes
 from ibex.entrypoints.check.findings import Finding, error, note, ok, warning
 from ibex.entrypoints.verdicts import EXIT_CODES
@@ -193,26 +194,20 @@ def _of_state(state: SchemaState) -> list[Finding]:
 
 
 async def _session_lock(settings: Settings) -> list[Finding]:
-    """Take a lock that nobody else uses, and look in later transactions whether it is still held."""
-    connection = await connect_direct(settings.database, APPLICATION, command_timeout_seconds=30)
+    """Take a lock that nobody else uses, and let a second session of the direct endpoint try to get it too."""
+    first = await connect_direct(settings.database, APPLICATION, command_timeout_seconds=30)
     try:
-        key = secrets.randbits(62)
-        await connection.fetchval("SELECT pg_advisory_lock($1)", key)
-        pids = set()
-        held = True
-        for _ in range(5):
-            row = await connection.fetchrow(
-                "SELECT pg_backend_pid() AS pid, EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory'"
-                " AND pid = pg_backend_pid() AND ((classid::bigint << 32) | objid::bigint) = $1) AS held",
-                key,
-            )
-            assert row is not None, "a SELECT without FROM has one row"
-            pids.add(row["pid"])
-            held = held and row["held"]
-        await connection.fetchval("SELECT pg_advisory_unlock($1)", key)
+        second = await connect_direct(settings.database, APPLICATION, command_timeout_seconds=30)
+        try:
+            key = secrets.randbits(62)
+            await first.fetchval("SELECT pg_advisory_lock($1)", key)
+            kept = await session_lock_is_kept(first, second, key)
+            await first.fetchval("SELECT pg_advisory_unlock($1)", key)
+        finally:
+            second.terminate()
     finally:
-        connection.terminate()
-    if len(pids) > 1 or not held:
+        first.terminate()
+    if not kept:
         return [
             error(
                 "session-lock",

@@ -72,12 +72,17 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
 
     Routes under ``framework_paths`` are left alone: for an application that is only described, never served.
     """
+    admission = app.before_request
     for route in app.routes:
         if framework_paths is not None and route.path_format.startswith(framework_paths):
             continue
         if not isinstance(route, HTTPRoute):
             raise UnguardedRouteError(f"{route.path} is no HTTP route, and nothing guards it.")
         for method, (handler, model) in route.route_handler_map.items():
+            if handler.resolve_before_request() is not admission:
+                raise UnguardedRouteError(
+                    f"{route.path_format} has a before_request of its own, in place of the guard."
+                )
             names = frozenset(parameter.field_alias for parameter in model.expected_query_params)
             handler.opt[_PLAN] = RoutePlan(
                 public=_is_public(route.path_format, method),

@@ -48,6 +48,8 @@ KIND_BY_CODE: Final[dict[str, Kind]] = {
     "insufficient_stock": Kind(409, "Not enough in stock"),
     "product_inactive": Kind(409, "The product is not for sale"),
     "credit_limit_exceeded": Kind(409, "Above the credit limit"),
+    "insufficient_account_credit": Kind(409, "Not enough credit on the account"),
+    "customer_inactive": Kind(409, "The customer is not active"),
     "insufficient_tender": Kind(422, "Less money than is due"),
     "overpayment": Kind(422, "More money than is due"),
     "return_exceeds_sale": Kind(409, "More than was sold"),

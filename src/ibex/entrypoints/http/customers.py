@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, patch, post
-from litestar.params import Body, QueryParameter
+from litestar.params import Body, FromPath, QueryParameter
 from msgspec import UNSET as MISSING
 from msgspec import UnsetType
 
@@ -160,7 +160,7 @@ class CustomersController(Controller):
         return view(request, CustomerPage(items=items, next_cursor=next_cursor))
 
     @get("/{customer_id:uuid}", opt=READ, operation_id="get_customer", summary="Read a customer")
-    async def read(self, request: ApiRequest, customer_id: UUID) -> Response[CustomerView]:
+    async def read(self, request: ApiRequest, customer_id: FromPath[UUID]) -> Response[CustomerView]:
         """The customer and what is owed."""
         customer = await request.services.customers.get(request.actor.store_id, CustomerId(customer_id))
         if customer is None:
@@ -172,7 +172,7 @@ class CustomersController(Controller):
     async def change(
         self,
         request: ApiRequest,
-        customer_id: UUID,
+        customer_id: FromPath[UUID],
         data: Annotated[CustomerPatch, Body(title="Change of a customer")],
     ) -> Response[CustomerView]:
         """Changes a customer; with ``If-Match`` only if it is still at that version."""
@@ -198,9 +198,9 @@ class CustomersController(Controller):
     async def statement(
         self,
         request: ApiRequest,
-        customer_id: UUID,
-        date_from: Annotated[date | None, QueryParameter(query="from", description="First day of trade.")] = None,
-        date_to: Annotated[date | None, QueryParameter(query="to", description="Last day of trade.")] = None,
+        customer_id: FromPath[UUID],
+        date_from: Annotated[date | None, QueryParameter(name="from", description="First day of trade.")] = None,
+        date_to: Annotated[date | None, QueryParameter(name="to", description="Last day of trade.")] = None,
         limit: Limit = DEFAULT_PAGE,
         cursor: Cursor = None,
     ) -> Response[StatementView]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from litestar import Response
@@ -26,8 +26,6 @@ _HEADER_KEY: Final = HEADER.lower().encode()
 # These say nothing about the first request, or the journal has looked at the key already.
 _NOT_WORTH_RECALLING: Final = (TemporarilyUnavailable, IdempotencyKeyReused, RequestInProgress)
 
-R = TypeVar("R")
-
 
 class _Identity(msgspec.Struct):
     """What the headers need to know of a document."""
@@ -39,7 +37,7 @@ class _Identity(msgspec.Struct):
 _identity: Final = msgspec.json.Decoder(_Identity)
 
 
-async def reply_for(request: ApiRequest, present: Callable[[R], Any], *, status: int) -> Reply:
+async def reply_for(request: ApiRequest, present: Callable[[Any], Any], *, status: int) -> Reply:
     """How this caller will be answered: ``present`` makes the view of the use case's result.
 
     Raises Refusal (invalid_idempotency_key).
@@ -69,7 +67,7 @@ async def fingerprint(request: ApiRequest) -> bytes:
 async def answer(
     request: ApiRequest,
     use_case: Callable[[Reply], Awaitable[Posted]],
-    present: Callable[[R], Any],
+    present: Callable[[Any], Any],
     *,
     status: int = 201,
     location: str | None = None,

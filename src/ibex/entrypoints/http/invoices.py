@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, patch, post
-from litestar.params import Body, QueryParameter
+from litestar.params import Body, FromPath, QueryParameter
 from msgspec import UnsetType
 
 from ibex.domain.identity.model import Permission
@@ -83,8 +83,8 @@ class InvoicesController(Controller):
         status: Annotated[InvoiceStatus | None, QueryParameter(description="Only this status.")] = None,
         customer_id: Annotated[UUID | None, QueryParameter(description="Only this customer's.")] = None,
         number: Annotated[int | None, QueryParameter(ge=1, le=2**62, description="Only this number.")] = None,
-        date_from: Annotated[date | None, QueryParameter(query="from", description="First day of trade.")] = None,
-        date_to: Annotated[date | None, QueryParameter(query="to", description="Last day of trade.")] = None,
+        date_from: Annotated[date | None, QueryParameter(name="from", description="First day of trade.")] = None,
+        date_to: Annotated[date | None, QueryParameter(name="to", description="Last day of trade.")] = None,
         order: Annotated[str, QueryParameter(pattern="^(asc|desc)$", description="By creation.")] = "desc",
         limit: Limit = DEFAULT_PAGE,
         cursor: Cursor = None,
@@ -105,7 +105,7 @@ class InvoicesController(Controller):
         return view(request, InvoicePage(items=items, next_cursor=next_cursor))
 
     @get("/{invoice_id:uuid}", opt=READ, operation_id="get_invoice", summary="Read an invoice")
-    async def read(self, request: ApiRequest, invoice_id: UUID) -> Response[InvoiceView]:
+    async def read(self, request: ApiRequest, invoice_id: FromPath[UUID]) -> Response[InvoiceView]:
         """The invoice with its lines, taxes and payments."""
         found = await request.services.invoice_queries.document(request.actor.store_id, InvoiceId(invoice_id))
         if found is None:
@@ -116,7 +116,7 @@ class InvoicesController(Controller):
     async def change(
         self,
         request: ApiRequest,
-        invoice_id: UUID,
+        invoice_id: FromPath[UUID],
         data: Annotated[DraftPatch, Body(title="Change of a draft")],
     ) -> Response[InvoiceView]:
         """Changes a draft; with ``If-Match`` only if it is still at that version."""
@@ -137,7 +137,7 @@ class InvoicesController(Controller):
         status_code=200,
     )
     async def issue(
-        self, request: ApiRequest, invoice_id: UUID, data: Annotated[PaymentChoice, Body(title="Issue")]
+        self, request: ApiRequest, invoice_id: FromPath[UUID], data: Annotated[PaymentChoice, Body(title="Issue")]
     ) -> Response[InvoiceView]:
         """Gives the draft its number, lowers the stock, writes the books; paid now or on credit."""
         tenders, on_credit = tenders_of(data)
@@ -165,7 +165,7 @@ class InvoicesController(Controller):
     async def pay(
         self,
         request: ApiRequest,
-        invoice_id: UUID,
+        invoice_id: FromPath[UUID],
         data: Annotated[InvoicePaymentInput, Body(title="Payment")],
     ) -> Response[InvoiceView]:
         """Takes all that is owed, or a part; the answer holds the payments just made."""
@@ -189,7 +189,7 @@ class InvoicesController(Controller):
         summary="Give a draft up",
         status_code=200,
     )
-    async def cancel(self, request: ApiRequest, invoice_id: UUID) -> Response[InvoiceView]:
+    async def cancel(self, request: ApiRequest, invoice_id: FromPath[UUID]) -> Response[InvoiceView]:
         """Cancels a draft. An issued invoice is corrected by a credit note."""
         version = expected_version(request)
 

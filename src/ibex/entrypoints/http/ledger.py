@@ -42,9 +42,9 @@ class LedgerController(Controller):
     async def list(
         self,
         request: ApiRequest,
-        date_from: Annotated[date | None, QueryParameter(query="from", description="First day of trade.")] = None,
-        date_to: Annotated[date | None, QueryParameter(query="to", description="Last day of trade.")] = None,
-        entry_type: Annotated[EntryType | None, QueryParameter(query="type", description="Only this type.")] = None,
+        date_from: Annotated[date | None, QueryParameter(name="from", description="First day of trade.")] = None,
+        date_to: Annotated[date | None, QueryParameter(name="to", description="Last day of trade.")] = None,
+        entry_type: Annotated[EntryType | None, QueryParameter(name="type", description="Only this type.")] = None,
         customer_id: Annotated[UUID | None, QueryParameter(description="Only this customer's.")] = None,
         limit: Limit = DEFAULT_PAGE,
         cursor: Cursor = None,

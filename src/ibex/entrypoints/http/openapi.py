@@ -151,7 +151,7 @@ def _describe_versions(
             "name": name,
             "in": "header",
             "required": False,
-            "description": f"The ETag that you have: the request is carried out if the thing {meaning} at that version.",
+            "description": f"The ETag that you have: it is carried out if the thing {meaning} at that version.",
             "schema": {"type": "string", "examples": ['"v3"']},
         }
     )

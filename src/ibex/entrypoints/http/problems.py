@@ -202,9 +202,5 @@ def _cause(error: BaseException) -> str:
     return type(error.__cause__).__name__ if error.__cause__ else ""
 
 
-def _encode_other(value: object) -> object:
-    """Details may hold what JSON has no word for."""
-    return sorted(value, key=str) if isinstance(value, frozenset) else str(value)
-
-
-_ENCODER: Final = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="string")
+# Sets in a fixed order; what JSON has no word for, as text.
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="string", order="deterministic")

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, patch, post
-from litestar.params import Body, QueryParameter
+from litestar.params import Body, FromPath, QueryParameter
 from msgspec import UnsetType
 
 from ibex.domain.catalog.model import MovementKind
@@ -131,7 +131,7 @@ class ProductsController(Controller):
         return view(request, ProductPage(items=items, next_cursor=next_cursor))
 
     @get("/{product_id:uuid}", opt=READ, operation_id="get_product", summary="Read a product")
-    async def read(self, request: ApiRequest, product_id: UUID) -> Response[ProductView]:
+    async def read(self, request: ApiRequest, product_id: FromPath[UUID]) -> Response[ProductView]:
         """The product and its stock."""
         product = await request.services.products.get(request.actor.store_id, ProductId(product_id))
         if product is None:
@@ -143,7 +143,7 @@ class ProductsController(Controller):
     async def change(
         self,
         request: ApiRequest,
-        product_id: UUID,
+        product_id: FromPath[UUID],
         data: Annotated[ProductPatch, Body(title="Change of a product")],
     ) -> Response[ProductView]:
         """Changes a product; with ``If-Match`` only if it is still at that version."""
@@ -165,7 +165,7 @@ class ProductsController(Controller):
     async def move(
         self,
         request: ApiRequest,
-        product_id: UUID,
+        product_id: FromPath[UUID],
         data: Annotated[MovementInput, Body(title="Stock movement")],
     ) -> Response[MovedView]:
         """Goods received, counted, damaged or adjusted."""
@@ -189,7 +189,7 @@ class ProductsController(Controller):
         summary="List a product's stock movements",
     )
     async def movements(
-        self, request: ApiRequest, product_id: UUID, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
+        self, request: ApiRequest, product_id: FromPath[UUID], limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
     ) -> Response[MovementPage]:
         """A page of movements, oldest first, each with the stock after it."""
         page = await request.services.product_queries.movements(

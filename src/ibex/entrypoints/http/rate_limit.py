@@ -19,6 +19,7 @@ from uuid import UUID
 from ibex.entrypoints.http.refusals import Refusal
 
 MAX_TOKENS: Final = 10_000
+_ROUNDING: Final = 1e-6
 
 
 class RateLimiter:
@@ -40,7 +41,7 @@ class RateLimiter:
         now = self._monotonic()
         full_at = max(self._full_at.get(token_id, now), now) + self._interval
         wait = full_at - now - self._span
-        if wait > 0:
+        if wait > _ROUNDING:
             seconds = max(1, math.ceil(wait))
             raise Refusal(
                 "rate_limited",
@@ -55,6 +56,6 @@ class RateLimiter:
         self._full_at.move_to_end(token_id)
         if len(self._full_at) > MAX_TOKENS:
             self._full_at.popitem(last=False)
-        left = int((self._span - (full_at - now)) / self._interval + 1e-9)
+        left = int((self._span - (full_at - now)) / self._interval + _ROUNDING)
         until_full = math.ceil(full_at - now)
         return [self._policy, (b"ratelimit", f'"token";r={left};t={until_full}'.encode())]

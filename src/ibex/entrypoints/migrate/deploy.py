@@ -56,6 +56,7 @@ async def deploy(settings: Settings, options: DeployOptions, say: Say) -> int:
         except lock.LockBusyError as error:
             say(f"try again later: {error}")
             return exit_codes.TRY_AGAIN
+        await lock.prove_deploy_lock(connection, settings.database)
         return await _Deploy(settings, options, revisions, expected, connection, say).run()
     except lock.LockLostError:
         say("IBEX-E208: the lock does not stay on one backend, so deploys would not exclude each other.")

@@ -15,7 +15,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ibex.adapters.postgres.engine import Connection
+from ibex.adapters.postgres.engine import Connection, connect_direct
+from ibex.adapters.postgres.session_lock import session_lock_is_kept
+from ibex.settings import DatabaseSettings
 
 Say = Callable[[str], None]
 
@@ -70,9 +72,14 @@ async def verify_deploy_lock(connection: Connection) -> None:
         raise LockLostError("the session lock did not stay on its connection")
 
 
-async def release_deploy_lock(connection: Connection) -> None:
-    """Give the lock back; closing the connection would do it too."""
-    await connection.execute("SELECT pg_advisory_unlock($1)", DEPLOY_LOCK)
+async def prove_deploy_lock(connection: Connection, database: DatabaseSettings) -> None:
+    """Raise LockLostError when another session could take the lock as well."""
+    other = await connect_direct(database, "ibex migrate probe", command_timeout_seconds=30)
+    try:
+        if not await session_lock_is_kept(connection, other, DEPLOY_LOCK):
+            raise LockLostError("another session reaches the lock: a pooler is in between")
+    finally:
+        other.terminate()
 
 
 async def hold_revision_lock(connection: Connection, observer: Connection, deadline_seconds: float, say: Say) -> None:
