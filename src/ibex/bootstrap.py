@@ -9,12 +9,13 @@ from typing import Final
 
 import asyncpg
 
-from ibex.adapters.postgres.catalog import PostgresCatalogue, PostgresProducts, RememberedProducts
+from ibex.adapters.postgres.catalog import FreshProducts, PostgresCatalogue, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
 from ibex.adapters.postgres.engine import open_pool
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
+from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQueries
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
@@ -23,9 +24,11 @@ from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.system import SystemClock, Uuid7Source
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
 from ibex.domain.catalog.counting import CountStock
+from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
 from ibex.entrypoints.http.app import create_app
@@ -106,10 +109,15 @@ def build_services(database: Database) -> Services:
         issue_invoice=IssueInvoice(invoices, journal, clock, ids),
         pay_invoice=PayInvoice(invoices, journal, clock, ids),
         invoice_queries=PostgresInvoiceQueries(database),
+        credit_invoice=CreditInvoice(invoices, journal, clock, ids),
+        void_invoice=VoidInvoice(invoices, journal, clock, ids),
+        credit_without_invoice=CreditWithoutInvoice(FreshProducts(products), journal, clock, ids),
+        credit_note_queries=PostgresCreditNoteQueries(database),
         create_product=CreateProduct(journal, clock, ids),
         change_product=ChangeProduct(products, reader, journal, clock, ids),
         move_stock=MoveStock(products, journal, clock, ids),
         count_stock=CountStock(catalogue, journal, clock, ids),
+        import_products=ImportProducts(catalogue, reader, journal, clock, ids, _let_others_go_on),
         create_category=CreateCategory(journal, clock, ids),
         change_category=ChangeCategory(catalogue, journal, clock, ids),
         catalogue=catalogue,
@@ -122,6 +130,11 @@ def build_services(database: Database) -> Services:
         customer_queries=customers,
         ledger_queries=PostgresLedgerQueries(database),
     )
+
+
+async def _let_others_go_on() -> None:
+    """Requests that wait for the event loop get their turn."""
+    await asyncio.sleep(0)
 
 
 def edge_limits(settings: Settings) -> EdgeLimits:

@@ -34,7 +34,7 @@ async def test_a_count_sets_each_product_and_records_the_difference(shop: Shop, 
     assert [m["id"] for m in found] == [line["movement_id"] for line in count["lines"]]
 
 
-async def test_five_hundred_products_are_counted_at_once_and_once_per_key(shop: Shop, api: Api) -> None:
+async def test_five_hundred_products_are_counted_at_once_and_once_per_key(api: Api) -> None:
     rows = "\n".join(f"S{i},Product {i},1.00,{i}" for i in range(500))
     await api.post(
         "/v1/products/import",

@@ -91,6 +91,20 @@ class PostgresCatalogue:
         return None if row is None else category_of(row)
 
 
+class FreshProducts:
+    """Implements ProductReader without remembering anything: for what names no version, and so must read anew."""
+
+    def __init__(self, products: PostgresProducts) -> None:
+        self._products = products
+
+    async def find(self, store_id: StoreId, refs: Sequence[ProductRef]) -> Mapping[ProductRef, Product]:
+        """See the port. One round trip."""
+        return by_name(refs, await self._products.find(store_id, refs))
+
+    def forget(self, store_id: StoreId, product_ids: Sequence[ProductId]) -> None:
+        """Nothing is known that could be old."""
+
+
 class RememberedProducts:
     """Implements ProductReader: what was read once is remembered.
 
@@ -136,6 +150,23 @@ class RememberedProducts:
             self._known[store_id, ref] = (until, product)
         while len(self._known) > self._limit:
             self._known.popitem(last=False)
+
+
+def by_name(refs: Iterable[ProductRef], products: Iterable[Product]) -> dict[ProductRef, Product]:
+    """The products under the references that name them; a reference to none of them is left out."""
+    known: dict[tuple[str, object], Product] = {}
+    for product in products:
+        known["id", product.id] = known["sku", product.sku] = product
+        for code in product.barcodes:
+            known["barcode", code] = product
+    found = ((ref, known.get(_name_of(ref))) for ref in refs)
+    return {ref: product for ref, product in found if product is not None}
+
+
+def _name_of(ref: ProductRef) -> tuple[str, object]:
+    if ref.id is not None:
+        return "id", ref.id
+    return ("sku", ref.sku) if ref.sku is not None else ("barcode", ref.barcode)
 
 
 def names(ref: ProductRef, product: Product) -> bool:

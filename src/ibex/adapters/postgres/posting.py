@@ -15,15 +15,19 @@ from ibex.adapters.postgres.rows import (
     RECORDS,
     Row,
     changed_invoice_row,
+    credit_note_line_row,
+    credit_note_row,
     invoice_line_row,
     invoice_row,
     ledger_row,
+    line_returned_row,
     movement_rows,
     payment_row,
 )
 from ibex.domain.catalog.model import MovementKind, Product, StockMovement
 from ibex.domain.customers.model import AccountCredit
 from ibex.domain.ledger.model import EntryType, LedgerEntry
+from ibex.domain.sales.credit_notes import CreditNote, LineReturned
 from ibex.domain.sales.model import Invoice, InvoiceLine
 from ibex.domain.sales.tender import Payment
 from ibex.domain.shared.journal import (
@@ -150,6 +154,10 @@ class Posting:
             self._put("invoices", invoice_row(thing))
             for line in thing.lines:
                 self._put("invoice_lines", invoice_line_row(thing.id, line))
+        elif isinstance(thing, CreditNote):
+            self._put("credit_notes", credit_note_row(thing))
+            for part in thing.lines:
+                self._put("credit_note_lines", credit_note_line_row(thing, part))
         elif isinstance(thing, tuple) and isinstance(thing[1], InvoiceLine):
             self._put("invoice_lines", invoice_line_row(thing[0], thing[1]))
         else:
@@ -196,6 +204,10 @@ class Posting:
         check, row = movement_rows(fact, self._seq("stock_movements"))
         self._stock.append(check)
         self._put("stock_movements", row)
+
+    @take.register
+    def _(self, fact: LineReturned) -> None:
+        self._put("returned", line_returned_row(fact))
 
     @take.register
     def _(self, fact: Payment) -> None:

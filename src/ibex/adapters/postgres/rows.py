@@ -9,6 +9,7 @@ from uuid import UUID
 from ibex.domain.catalog.model import Barcode, Category, PriceChange, Product, StockMovement
 from ibex.domain.customers.model import Customer
 from ibex.domain.ledger.model import LedgerEntry
+from ibex.domain.sales.credit_notes import CreditNote, CreditNoteLine, LineReturned
 from ibex.domain.sales.model import Invoice, InvoiceLine
 from ibex.domain.sales.pricing import Discount
 from ibex.domain.sales.tender import Payment
@@ -82,6 +83,53 @@ def invoice_line_row(invoice_id: UUID, line: InvoiceLine) -> Row:
         "tax": amounts.tax,
         "total": amounts.total,
     }
+
+
+def credit_note_row(note: CreditNote) -> Row:
+    """The columns of ``ibex.credit_notes`` that a use case decides."""
+    return {
+        "id": note.id,
+        "number": note.number,
+        "invoice_id": note.invoice_id,
+        "customer_id": note.customer_id,
+        "currency": note.currency.code,
+        "prices_include_tax": note.prices_include_tax,
+        "reason": note.reason,
+        "line_count": len(note.lines),
+        "net_total": note.net,
+        "tax_total": note.tax,
+        "rounding": note.rounding,
+        "total": note.total,
+        "refunded": note.refunded,
+        "business_date": note.business_date,
+        "occurred_at": note.occurred_at,
+    }
+
+
+def credit_note_line_row(note: CreditNote, line: CreditNoteLine) -> Row:
+    """The columns of ``ibex.credit_note_lines``."""
+    return {
+        "credit_note_id": note.id,
+        "line_no": line.line_no,
+        "invoice_id": note.invoice_id,
+        "invoice_line_no": line.invoice_line_no,
+        "product_id": line.product_id,
+        "sku": line.sku,
+        "name": line.name,
+        "unit_price": line.unit_price,
+        "quantity": line.quantity,
+        "tax_rate": line.tax_rate,
+        "cost_price": line.cost_price,
+        "net": line.net,
+        "tax": line.tax,
+        "total": line.total,
+        "disposition": line.disposition,
+    }
+
+
+def line_returned_row(fact: LineReturned) -> Row:
+    """What of an invoice's line has come back."""
+    return {"invoice_id": fact.invoice_id, "line_no": fact.line_no, "quantity": fact.quantity}
 
 
 def payment_row(payment: Payment) -> Row:

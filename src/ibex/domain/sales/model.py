@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -159,6 +159,19 @@ class Invoice:
         after = replace(self, paid=self.paid + amount)
         return after.becoming(InvoiceStatus.PAID) if after.outstanding == 0 else after
 
+    def credited_by(self, amount: Decimal, *, refunded: Decimal) -> Invoice:
+        """After a credit note of ``amount``, of which ``refunded`` went back to the customer and lowered no debt.
+
+        Raises InvalidTransition unless it was issued.
+        """
+        if self.status not in (InvoiceStatus.UNPAID, InvoiceStatus.PAID):
+            raise InvalidTransition(
+                "Only an issued invoice can be credited. Change a draft, or cancel it.", current=self.status.value
+            )
+        after = replace(self, credited=self.credited + amount, paid=self.paid - refunded)
+        settled = self.status is InvoiceStatus.UNPAID and after.outstanding == 0
+        return after.becoming(InvoiceStatus.PAID) if settled else after
+
     def cancelled(self, at: datetime) -> Invoice:
         """The draft as given up. Raises InvalidTransition unless it is a draft."""
         return replace(self.becoming(InvoiceStatus.CANCELLED), cancelled_at=at)
@@ -166,10 +179,15 @@ class Invoice:
 
 def summarise_tax(lines: Sequence[InvoiceLine]) -> list[TaxLine]:
     """Net, tax and total by rate, highest rate first."""
+    return summarise_parts((line.tax_rate, line.amounts.net, line.amounts.tax) for line in lines)
+
+
+def summarise_parts(parts: Iterable[tuple[Decimal, Decimal, Decimal]]) -> list[TaxLine]:
+    """The same of (rate, net, tax)."""
     sums: dict[Decimal, tuple[Decimal, Decimal]] = {}
-    for line in lines:
-        net, tax = sums.get(line.tax_rate, (ZERO, ZERO))
-        sums[line.tax_rate] = (net + line.amounts.net, tax + line.amounts.tax)
+    for rate, part_net, part_tax in parts:
+        net, tax = sums.get(rate, (ZERO, ZERO))
+        sums[rate] = (net + part_net, tax + part_tax)
     return [
         TaxLine(rate=rate, net=net, tax=tax, total=net + tax) for rate, (net, tax) in sorted(sums.items(), reverse=True)
     ]

@@ -59,6 +59,8 @@ class RoutePlan:
     """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt."""
     media_types: tuple[str, ...]
     """What it can produce besides JSON, from ``opt={"media_types": ("text/csv",)}``."""
+    consumes: str | None
+    """The media type of a body that is no JSON, from ``opt={"consumes": "text/csv"}``; the handler decodes it."""
 
 
 def plan_of(handler: BaseRouteHandler) -> RoutePlan:
@@ -95,6 +97,7 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 dry_run=bool(handler.opt.get("dry_run")),
                 conditional=bool(handler.opt.get("conditional", _is_conditional(route.path_format, method))),
                 media_types=tuple(handler.opt.get("media_types", ())),
+                consumes=handler.opt.get("consumes"),
             )
 
 

@@ -12,6 +12,7 @@ from ibex.entrypoints.http.access_log import AccessLog
 from ibex.entrypoints.http.admission import Admission
 from ibex.entrypoints.http.auth import Authenticator
 from ibex.entrypoints.http.categories import CategoriesController
+from ibex.entrypoints.http.credit_notes import ReturnsController
 from ibex.entrypoints.http.customers import CustomersController
 from ibex.entrypoints.http.docs import docs_handlers
 from ibex.entrypoints.http.edge import Edge, Observer
@@ -32,6 +33,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     MeController,
     SalesController,
     InvoicesController,
+    ReturnsController,
     ProductsController,
     CategoriesController,
     StockController,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, patch, post
-from litestar.params import Body, QueryParameter
+from litestar.params import Body, FromPath, QueryParameter
 from msgspec import UNSET as LEFT_OUT
 from msgspec import Meta, UnsetType
 
@@ -113,7 +113,7 @@ class CategoriesController(Controller):
         return view(request, CategoryPage(items=items, next_cursor=next_cursor))
 
     @get("/{category_id:uuid}", opt=READ, operation_id="get_category", summary="Read a category")
-    async def read(self, request: ApiRequest, category_id: UUID) -> Response[CategoryView]:
+    async def read(self, request: ApiRequest, category_id: FromPath[UUID]) -> Response[CategoryView]:
         """The category, with its ETag."""
         category = await request.services.catalogue.category(request.actor.store_id, CategoryId(category_id))
         if category is None:
@@ -124,7 +124,7 @@ class CategoriesController(Controller):
     async def change(
         self,
         request: ApiRequest,
-        category_id: UUID,
+        category_id: FromPath[UUID],
         data: Annotated[CategoryPatch, Body(title="Change of a category")],
     ) -> Response[CategoryView]:
         """Renames or archives a category; with ``If-Match`` only if it is still at that version."""

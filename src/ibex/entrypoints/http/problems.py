@@ -170,7 +170,8 @@ def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> R
 
 def _aliases(request: Request[Any, Any, Any]) -> dict[str, str]:
     # What callers wrote, where the framework tells the name of our argument: from, not date_from.
-    handler = request.scope.get("route_handler")
+    scope: dict[str, Any] = dict(request.scope)
+    handler = scope.get("route_handler")  # a request that matches no route has none
     return {} if handler is None else plan_of(handler).aliases
 
 

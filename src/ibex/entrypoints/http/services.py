@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
 from ibex.domain.catalog.counting import CountStock
+from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.ports import CatalogueRepository, ProductRepository
 from ibex.domain.catalog.queries import CategoryQueries, ProductQueries
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
@@ -16,7 +17,8 @@ from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.identity.ports import TokenReader
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
-from ibex.domain.sales.queries import InvoiceQueries
+from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
+from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
 from ibex.domain.shared.journal import Journal
@@ -46,10 +48,16 @@ class Services:
     pay_invoice: PayInvoice
     invoice_queries: InvoiceQueries
 
+    credit_invoice: CreditInvoice
+    void_invoice: VoidInvoice
+    credit_without_invoice: CreditWithoutInvoice
+    credit_note_queries: CreditNoteQueries
+
     create_product: CreateProduct
     change_product: ChangeProduct
     move_stock: MoveStock
     count_stock: CountStock
+    import_products: ImportProducts
     create_category: CreateCategory
     change_category: ChangeCategory
     catalogue: CatalogueRepository

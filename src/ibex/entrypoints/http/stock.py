@@ -124,8 +124,8 @@ class StockController(Controller):
         request: ApiRequest,
         kind: Annotated[MovementKind | None, QueryParameter(description="Only movements of this kind.")] = None,
         product_id: Annotated[UUID | None, QueryParameter(description="Only this product's.")] = None,
-        date_from: Annotated[date | None, QueryParameter(query="from", description="First day of trade.")] = None,
-        date_to: Annotated[date | None, QueryParameter(query="to", description="Last day of trade.")] = None,
+        date_from: Annotated[date | None, QueryParameter(name="from", description="First day of trade.")] = None,
+        date_to: Annotated[date | None, QueryParameter(name="to", description="Last day of trade.")] = None,
         limit: Limit = DEFAULT_PAGE,
         cursor: Cursor = None,
     ) -> Response[MovementPage]:
