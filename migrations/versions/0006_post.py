@@ -132,7 +132,8 @@ BEGIN
     ELSIF r ->> 'op' = 'update' THEN
       EXECUTE format('UPDATE ibex.%1$I t SET (%2$s, version) =
                         (SELECT %2$s, t.version + 1 FROM jsonb_populate_record(t, $2))
-                      WHERE t.store_id = $1 AND t.id = $3 AND t.version = $4', r ->> 't', v_columns)
+                      WHERE t.%3$I = $1 AND t.id = $3 AND t.version = $4', r ->> 't', v_columns,
+                     CASE r ->> 't' WHEN 'stores' THEN 'id' ELSE 'store_id' END)
         USING p_store, r -> 'row', (r ->> 'id')::uuid, (r ->> 'version')::integer;
       GET DIAGNOSTICS v_done = ROW_COUNT;
       IF v_done = 0 THEN

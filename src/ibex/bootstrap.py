@@ -15,18 +15,28 @@ from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
 from ibex.adapters.postgres.engine import open_pool
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
+from ibex.adapters.postgres.people import PostgresPeople
+from ibex.adapters.postgres.queries.audit import PostgresAuditQueries
 from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQueries
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.tokens import PostgresTokens
-from ibex.adapters.system import SystemClock, Uuid7Source
+from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
 from ibex.domain.catalog.counting import CountStock
 from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.identity.people import (
+    AddOperator,
+    ChangeOperator,
+    ChangeStore,
+    IssueOperatorToken,
+    RevokeToken,
+    RotateToken,
+)
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
@@ -98,6 +108,7 @@ def build_services(database: Database) -> Services:
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
     catalogue = PostgresCatalogue(database)
     reader = RememberedProducts(products)
+    people, secrets = PostgresPeople(database), SystemSecrets()
     return Services(
         tokens=PostgresTokens(database),
         readiness=DatabaseReadiness(database),
@@ -129,6 +140,14 @@ def build_services(database: Database) -> Services:
         customers=customers,
         customer_queries=customers,
         ledger_queries=PostgresLedgerQueries(database),
+        change_store=ChangeStore(people, journal, clock, ids),
+        add_operator=AddOperator(journal, clock, ids),
+        change_operator=ChangeOperator(people, journal, clock, ids),
+        issue_token=IssueOperatorToken(people, secrets, journal, clock, ids),
+        rotate_token=RotateToken(people, secrets, journal, clock, ids),
+        revoke_token=RevokeToken(people, journal, clock, ids),
+        people=people,
+        audit_queries=PostgresAuditQueries(database),
     )
 
 

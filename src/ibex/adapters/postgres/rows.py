@@ -8,6 +8,7 @@ from uuid import UUID
 
 from ibex.domain.catalog.model import Barcode, Category, PriceChange, Product, StockMovement
 from ibex.domain.customers.model import Customer
+from ibex.domain.identity.model import ApiToken, Operator, Store
 from ibex.domain.ledger.model import LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, CreditNoteLine, LineReturned
 from ibex.domain.sales.model import Invoice, InvoiceLine
@@ -254,11 +255,43 @@ def price_change_row(change: PriceChange) -> Row:
     }
 
 
+def operator_row(operator: Operator) -> Row:
+    """The columns of ``ibex.operators``."""
+    return {"name": operator.name, "role": operator.role, "active": operator.active}
+
+
+def token_row(token: ApiToken) -> Row:
+    """The columns of ``ibex.api_tokens``."""
+    return {
+        "operator_id": token.operator_id,
+        "label": token.label,
+        "prefix": token.prefix,
+        "secret_hash": f"\\x{token.secret_hash.hex()}",
+        "scopes": None if token.scopes is None else sorted(scope.value for scope in token.scopes),
+        "expires_at": token.expires_at,
+        "revoked_at": token.revoked_at,
+    }
+
+
+def store_row(store: Store) -> Row:
+    """What may change of ``ibex.stores``."""
+    return {
+        "name": store.name,
+        "time_zone": store.time_zone,
+        "day_starts_at": store.day_starts_at.isoformat(),
+        "prices_include_tax": store.prices_include_tax,
+        "cash_rounding": store.cash_rounding,
+    }
+
+
 RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Product: ("products", product_row),
     Category: ("categories", category_row),
     Barcode: ("product_barcodes", barcode_row),
     PriceChange: ("price_changes", price_change_row),
     Customer: ("customers", customer_row),
+    Operator: ("operators", operator_row),
+    ApiToken: ("api_tokens", token_row),
+    Store: ("stores", store_row),
 }
 """Things that change seldom: their table, and their row without id, version and times of change."""

@@ -119,6 +119,8 @@ class Operator:
     role: Role
     active: bool = True
     version: int = 1
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
 
     def __post_init__(self) -> None:
         label(self.name, field="name")
@@ -180,6 +182,7 @@ class ApiToken:
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    version: int = 1
 
     def __post_init__(self) -> None:
         label(self.label, field="label")

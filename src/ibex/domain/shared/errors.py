@@ -147,6 +147,12 @@ class OutcomeUnknown(TemporarilyUnavailable):
     code = "outcome_unknown"
 
 
+class LastOwner(DomainError):
+    """The store would be left without an active owner."""
+
+    code = "last_owner"
+
+
 class StaleProducts(ConcurrentChange):
     """A product changed after the sale was priced. ``details['products']`` are the ids; price again and repeat."""
 

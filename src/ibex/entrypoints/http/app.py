@@ -10,6 +10,7 @@ from litestar.types import ControllerRouterHandler
 from ibex.entrypoints.http.access import plan_routes
 from ibex.entrypoints.http.access_log import AccessLog
 from ibex.entrypoints.http.admission import Admission
+from ibex.entrypoints.http.audit import AuditController
 from ibex.entrypoints.http.auth import Authenticator
 from ibex.entrypoints.http.categories import CategoriesController
 from ibex.entrypoints.http.credit_notes import ReturnsController
@@ -21,6 +22,7 @@ from ibex.entrypoints.http.invoices import InvoicesController
 from ibex.entrypoints.http.ledger import LedgerController
 from ibex.entrypoints.http.lifecycle import Lifecycle
 from ibex.entrypoints.http.limits import EdgeLimits
+from ibex.entrypoints.http.people import OperatorsController, StoreController, TokensController
 from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
@@ -39,6 +41,10 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     StockController,
     CustomersController,
     LedgerController,
+    StoreController,
+    OperatorsController,
+    TokensController,
+    AuditController,
 )
 """One controller per area. Add yours here."""
 

@@ -54,6 +54,7 @@ KIND_BY_CODE: Final[dict[str, Kind]] = {
     "insufficient_tender": Kind(422, "Less money than is due"),
     "overpayment": Kind(422, "More money than is due"),
     "return_exceeds_sale": Kind(409, "More than was sold"),
+    "last_owner": Kind(409, "A store needs an owner"),
     "shift_closed": Kind(409, "No shift is open"),
     "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
     "request_in_progress": Kind(409, "A request with this Idempotency-Key is running", 1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ibex.domain.audit.queries import AuditQueries
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
 from ibex.domain.catalog.counting import CountStock
 from ibex.domain.catalog.importing import ImportProducts
@@ -14,7 +15,15 @@ from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStoc
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.customers.queries import CustomerQueries
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
-from ibex.domain.identity.ports import TokenReader
+from ibex.domain.identity.people import (
+    AddOperator,
+    ChangeOperator,
+    ChangeStore,
+    IssueOperatorToken,
+    RevokeToken,
+    RotateToken,
+)
+from ibex.domain.identity.ports import PeopleRepository, TokenReader
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
@@ -71,3 +80,12 @@ class Services:
     customer_queries: CustomerQueries
 
     ledger_queries: LedgerQueries
+
+    change_store: ChangeStore
+    add_operator: AddOperator
+    change_operator: ChangeOperator
+    issue_token: IssueOperatorToken
+    rotate_token: RotateToken
+    revoke_token: RevokeToken
+    people: PeopleRepository
+    audit_queries: AuditQueries
