@@ -17,6 +17,7 @@ from ibex.domain.shared.clock import Clock
 from ibex.domain.shared.errors import ImportRefused, InvalidValue, LimitExceeded
 from ibex.domain.shared.ids import CategoryId, IdSource
 from ibex.domain.shared.journal import Added, AuditEntry, Changed, Changes, Event, Journal, Posted, Removed, Reply
+from ibex.domain.shared.money import ZERO
 
 MAX_ERRORS: Final = 1000
 """How many errors are told; there may be more, and ``failed`` counts their rows."""
@@ -234,7 +235,7 @@ class _Decision:
                 if needed not in fields:
                     raise InvalidValue("A new product needs this.", field=needed)
             self._plan.created.append(
-                new_product(self._actor, ProductRequest(**fields, stock=values.get("stock", 0)), self._ids)
+                new_product(self._actor, ProductRequest(**fields, stock=values.get("stock", ZERO)), self._ids)
             )
         else:
             after = checked(replace(before, **fields), self._actor.store.currency)
