@@ -12,6 +12,7 @@ import asyncpg
 from ibex.adapters.postgres.catalog import FreshProducts, PostgresCatalogue, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
+from ibex.adapters.postgres.debts import PostgresDebts
 from ibex.adapters.postgres.engine import open_pool
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
@@ -21,6 +22,7 @@ from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQuerie
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
+from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
@@ -28,6 +30,7 @@ from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
 from ibex.domain.catalog.counting import CountStock
 from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
+from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.identity.people import (
     AddOperator,
@@ -38,6 +41,8 @@ from ibex.domain.identity.people import (
     RotateToken,
 )
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.payouts import PayOutCredit
+from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
@@ -139,6 +144,10 @@ def build_services(database: Database) -> Services:
         change_customer=ChangeCustomer(customers, journal, clock, ids),
         customers=customers,
         customer_queries=customers,
+        take_receipt=TakeReceipt(PostgresDebts(database), journal, clock, ids),
+        pay_out_credit=PayOutCredit(customers, journal, clock, ids),
+        enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
+        receipt_queries=PostgresReceiptQueries(database),
         ledger_queries=PostgresLedgerQueries(database),
         change_store=ChangeStore(people, journal, clock, ids),
         add_operator=AddOperator(journal, clock, ids),

@@ -25,10 +25,11 @@ from ibex.adapters.postgres.rows import (
     payment_row,
 )
 from ibex.domain.catalog.model import MovementKind, Product, StockMovement
-from ibex.domain.customers.model import AccountCredit
+from ibex.domain.customers.model import AccountCredit, OpeningDue
 from ibex.domain.ledger.model import EntryType, LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, LineReturned
 from ibex.domain.sales.model import Invoice, InvoiceLine
+from ibex.domain.sales.receivables import Receivable
 from ibex.domain.sales.tender import Payment
 from ibex.domain.shared.journal import (
     Added,
@@ -155,7 +156,7 @@ class Posting:
             for line in thing.lines:
                 self._put("invoice_lines", invoice_line_row(thing.id, line))
         elif isinstance(thing, CreditNote):
-            self._put("credit_notes", credit_note_row(thing))
+            self._put("credit_notes", credit_note_row(thing) | {"shift_id": self._changes.shift_id})
             for part in thing.lines:
                 self._put("credit_note_lines", credit_note_line_row(thing, part))
         elif isinstance(thing, tuple) and isinstance(thing[1], InvoiceLine):
@@ -176,6 +177,8 @@ class Posting:
             self._guards.append({"id": thing.id, "version": thing.version})
             table, row = "invoices", changed_invoice_row(thing)
         else:
+            if isinstance(thing, Receivable):
+                self._guards.append({"id": thing.id, "version": thing.version})
             table, to_row = RECORDS[type(thing)]
             row = self._stamped(to_row(thing), thing, new=False)
         self._put("records", {"t": table, "op": "update", "id": thing.id, "version": thing.version, "row": row})
@@ -225,6 +228,13 @@ class Posting:
     @take.register
     def _(self, fact: AccountCredit) -> None:
         self._balance(fact.customer_id)["account_credit"] += fact.amount
+
+    @take.register
+    def _(self, fact: OpeningDue) -> None:
+        balance = self._balance(fact.customer_id)
+        balance["opening_due"] = balance.get("opening_due", Decimal(0)) + fact.amount
+        if fact.expected is not None:
+            balance["opening_was"] = fact.expected
 
     @take.register
     def _(self, fact: BalanceTouch) -> None:

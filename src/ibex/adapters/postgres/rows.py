@@ -13,6 +13,7 @@ from ibex.domain.ledger.model import LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, CreditNoteLine, LineReturned
 from ibex.domain.sales.model import Invoice, InvoiceLine
 from ibex.domain.sales.pricing import Discount
+from ibex.domain.sales.receivables import Receivable
 from ibex.domain.sales.tender import Payment
 
 Row = dict[str, Any]
@@ -50,6 +51,7 @@ def invoice_row(invoice: Invoice) -> Row:
         "note": invoice.note,
         "offline": invoice.offline,
         "due_date": invoice.due_date,
+        "shift_id": invoice.shift_id,
         "business_date": invoice.business_date,
         "occurred_at": invoice.occurred_at,
         "issued_at": invoice.issued_at,
@@ -149,6 +151,7 @@ def payment_row(payment: Payment) -> Row:
         "invoice_id": payment.invoice_id,
         "credit_note_id": payment.credit_note_id,
         "customer_id": payment.customer_id,
+        "for_opening": payment.for_opening,
         "shift_id": payment.shift_id,
         "business_date": payment.business_date,
         "occurred_at": payment.occurred_at,
@@ -236,6 +239,11 @@ def category_row(category: Category) -> Row:
     return {"name": category.name, "active": category.active}
 
 
+def receivable_row(receivable: Receivable) -> Row:
+    """What a settlement changes of ``ibex.invoices``."""
+    return {"status": receivable.status, "paid": receivable.paid, "credited": receivable.credited}
+
+
 def barcode_row(barcode: Barcode) -> Row:
     """The columns of ``ibex.product_barcodes``."""
     return {"barcode": barcode.code, "product_id": barcode.product_id}
@@ -290,6 +298,7 @@ RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Barcode: ("product_barcodes", barcode_row),
     PriceChange: ("price_changes", price_change_row),
     Customer: ("customers", customer_row),
+    Receivable: ("invoices", receivable_row),
     Operator: ("operators", operator_row),
     ApiToken: ("api_tokens", token_row),
     Store: ("stores", store_row),

@@ -40,6 +40,8 @@ class Permission(StrEnum):
     CUSTOMERS_READ = "customers:read"
     CUSTOMERS_WRITE = "customers:write"
     LEDGER_READ = "ledger:read"
+    LEDGER_WRITE = "ledger:write"
+    """Enter what customers owed before the shop moved in."""
     SHIFTS_WRITE = "shifts:write"
     SHIFTS_READ = "shifts:read"
     REPORTS_READ = "reports:read"

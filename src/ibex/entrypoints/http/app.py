@@ -26,6 +26,7 @@ from ibex.entrypoints.http.people import OperatorsController, StoreController, T
 from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
+from ibex.entrypoints.http.receipts import AccountsController, ReceiptsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
@@ -40,6 +41,8 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     CategoriesController,
     StockController,
     CustomersController,
+    AccountsController,
+    ReceiptsController,
     LedgerController,
     StoreController,
     OperatorsController,

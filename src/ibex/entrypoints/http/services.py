@@ -12,6 +12,7 @@ from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.ports import CatalogueRepository, ProductRepository
 from ibex.domain.catalog.queries import CategoryQueries, ProductQueries
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
+from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.customers.queries import CustomerQueries
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
@@ -26,7 +27,10 @@ from ibex.domain.identity.people import (
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
+from ibex.domain.sales.receipt_queries import ReceiptQueries
+from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
@@ -78,6 +82,11 @@ class Services:
     change_customer: ChangeCustomer
     customers: CustomerRepository
     customer_queries: CustomerQueries
+
+    take_receipt: TakeReceipt
+    pay_out_credit: PayOutCredit
+    enter_opening_balance: EnterOpeningBalance
+    receipt_queries: ReceiptQueries
 
     ledger_queries: LedgerQueries
 
