@@ -119,6 +119,10 @@ BEGIN
     IF NOT (r ->> 't' = ANY (ibex.record_tables())) THEN
       RAISE EXCEPTION 'table % is not written through records', r ->> 't';
     END IF;
+    IF r ? 'rows' THEN
+      PERFORM ibex.post_record_run(p_store, r);
+      CONTINUE;
+    END IF;
     IF r ->> 'op' = 'delete' THEN
       EXECUTE format('DELETE FROM ibex.%1$I t USING jsonb_populate_record(NULL::ibex.%1$I, $2) k
                       WHERE t.store_id = $1 AND (%2$s)', r ->> 't',
@@ -192,6 +196,9 @@ BEGIN
     IF v_refused IS NOT NULL THEN
       RAISE EXCEPTION 'document changed' USING ERRCODE = 'IB003', DETAIL = v_refused::text;
     END IF;
+  END IF;
+  IF p_head ? 'locks' THEN
+    PERFORM ibex.post_locks(v_store, p_head);
   END IF;
   IF p_head ? 'stock' THEN
     v_moved := ibex.post_stock(v_store, p_head -> 'stock');

@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from ibex.adapters.postgres.catalog import FreshProducts, PostgresProducts, RememberedProducts
+from ibex.adapters.postgres.catalog import FreshProducts, PostgresCatalogue, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
 from ibex.adapters.postgres.debts import PostgresDebts
@@ -21,12 +21,15 @@ from ibex.adapters.postgres.queries.audit import PostgresAuditQueries
 from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQueries
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
-from ibex.adapters.postgres.queries.products import PostgresProductQueries
+from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
 from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
+from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
+from ibex.domain.catalog.counting import CountStock
+from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
@@ -111,6 +114,7 @@ def build_services(database: Database) -> Services:
     journal = PostgresJournal(database)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
     shifts = PostgresShifts(database)
+    catalogue = PostgresCatalogue(database)
     reader = RememberedProducts(products)
     people, secrets = PostgresPeople(database), SystemSecrets()
     return Services(
@@ -131,6 +135,12 @@ def build_services(database: Database) -> Services:
         create_product=CreateProduct(journal, clock, ids),
         change_product=ChangeProduct(products, reader, journal, clock, ids),
         move_stock=MoveStock(products, journal, clock, ids),
+        count_stock=CountStock(catalogue, journal, clock, ids),
+        import_products=ImportProducts(catalogue, reader, journal, clock, ids, _let_others_go_on),
+        create_category=CreateCategory(journal, clock, ids),
+        change_category=ChangeCategory(catalogue, journal, clock, ids),
+        catalogue=catalogue,
+        category_queries=PostgresCategoryQueries(database),
         products=products,
         product_queries=PostgresProductQueries(database),
         create_customer=CreateCustomer(journal, clock, ids),
@@ -155,6 +165,11 @@ def build_services(database: Database) -> Services:
         people=people,
         audit_queries=PostgresAuditQueries(database),
     )
+
+
+async def _let_others_go_on() -> None:
+    """Requests that wait for the event loop get their turn."""
+    await asyncio.sleep(0)
 
 
 def edge_limits(settings: Settings) -> EdgeLimits:

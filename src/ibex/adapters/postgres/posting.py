@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import singledispatchmethod
-from typing import Any
+from itertools import groupby
+from typing import Any, Final
 
 import msgspec
 
@@ -45,6 +47,10 @@ from ibex.domain.shared.journal import (
 
 _ENCODE = msgspec.json.Encoder(decimal_format="string").encode
 
+LOCKED_FIRST: Final = frozenset({"products", "customers", "shifts"})
+RECORDS_ONE_BY_ONE: Final = 50
+"""More records than these are put together into statements that write many rows at once."""
+
 
 class Posting:
     """Collects the rows of one posting."""
@@ -75,6 +81,8 @@ class Posting:
             head["status"] = reply.status
         if self._guards:
             head["invoices"] = self._guards
+        if locks := self._locks():
+            head["locks"] = locks
         if self._stock:
             head["stock"] = self._stock
             if any("balance_at" in row or "quantity_at" in row for row in self._stock):
@@ -90,9 +98,20 @@ class Posting:
     def rows(self, body: bytes | None) -> str:
         """The second argument of ``ibex.post``; ``body`` is the answer to keep."""
         rows: dict[str, Any] = dict(self._rows)
+        if len(rows.get("records", ())) > RECORDS_ONE_BY_ONE:
+            rows["records"] = runs_of(rows["records"])
         if body is not None:
             rows["body"] = body.decode()
         return _ENCODE(rows).decode()
+
+    def _locks(self) -> dict[str, list[Any]]:
+        # What a sale locks before the counters must be locked before them by whoever changes it, too: else the two
+        # wait for each other. The database takes them in its one order.
+        locks: dict[str, list[Any]] = {}
+        for record in self._rows.get("records", ()):
+            if record["op"] == "update" and record["t"] in LOCKED_FIRST:
+                locks.setdefault(record["t"], []).append(record["id"])
+        return locks
 
     def _counts(self) -> dict[str, int]:
         counts: dict[str, int] = Tally(counter.value for counter, _ in self._changes.numbers)
@@ -253,3 +272,15 @@ class Posting:
     @take.register
     def _(self, fact: Event) -> None:
         self._put("events", {"seq": self._seq("events"), "id": fact.id, "type": fact.type, "data": fact.data})
+
+
+def runs_of(records: Sequence[Row]) -> list[Row]:
+    """Neighbours that do the same to the same columns of the same table, as one record with many rows."""
+    runs: list[Row] = []
+    for (table, op, _), group in groupby(records, key=lambda r: (r["t"], r["op"], tuple(r["row"]))):
+        if op == "update":
+            rows = [{"id": r["id"], "version": r["version"], "changed": r["row"]} for r in group]
+        else:
+            rows = [r["row"] for r in group]
+        runs.append({"t": table, "op": op, "rows": rows})
+    return runs

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from ibex.domain.catalog.model import Barcode, PriceChange, Product, StockMovement
+from ibex.domain.catalog.model import Barcode, Category, PriceChange, Product, StockMovement
 from ibex.domain.customers.model import Customer
 from ibex.domain.drawer.model import DrawerClosing, Shift, ShiftMovement
 from ibex.domain.identity.model import ApiToken, Operator, Store
@@ -235,6 +235,11 @@ def customer_row(customer: Customer) -> Row:
     }
 
 
+def category_row(category: Category) -> Row:
+    """The columns of ``ibex.categories``."""
+    return {"name": category.name, "active": category.active}
+
+
 def receivable_row(receivable: Receivable) -> Row:
     """What a settlement changes of ``ibex.invoices``."""
     return {"status": receivable.status, "paid": receivable.paid, "credited": receivable.credited}
@@ -329,6 +334,7 @@ def store_row(store: Store) -> Row:
 
 RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Product: ("products", product_row),
+    Category: ("categories", category_row),
     Barcode: ("product_barcodes", barcode_row),
     PriceChange: ("price_changes", price_change_row),
     Customer: ("customers", customer_row),

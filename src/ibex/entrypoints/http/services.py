@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ibex.domain.audit.queries import AuditQueries
-from ibex.domain.catalog.ports import ProductRepository
-from ibex.domain.catalog.queries import ProductQueries
+from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
+from ibex.domain.catalog.counting import CountStock
+from ibex.domain.catalog.importing import ImportProducts
+from ibex.domain.catalog.ports import CatalogueRepository, ProductRepository
+from ibex.domain.catalog.queries import CategoryQueries, ProductQueries
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.ports import CustomerRepository
@@ -68,6 +71,12 @@ class Services:
     create_product: CreateProduct
     change_product: ChangeProduct
     move_stock: MoveStock
+    count_stock: CountStock
+    import_products: ImportProducts
+    create_category: CreateCategory
+    change_category: ChangeCategory
+    catalogue: CatalogueRepository
+    category_queries: CategoryQueries
     products: ProductRepository
     product_queries: ProductQueries
 
