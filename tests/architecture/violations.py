@@ -6,6 +6,7 @@ import ast
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,13 @@ def python_sources(root: Path, *folders: str) -> Iterator[Source]:
     for folder in folders:
         for path in sorted((root / folder).rglob("*.py")):
             text = path.read_text(encoding="utf-8")
-            yield Source(path.relative_to(root).as_posix(), text, ast.parse(text))
+            yield Source(path.relative_to(root).as_posix(), text, _parsed(text))
+
+
+@lru_cache(maxsize=2000)
+def _parsed(text: str) -> ast.Module:
+    """Several rules read the same files, and none changes a tree."""
+    return ast.parse(text)
 
 
 def text_files(root: Path) -> Iterator[tuple[str, str]]:

@@ -133,9 +133,7 @@ def test_nothing_is_left_after_the_command_ended(code: int) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_nothing_is_left_after_a_signal_which_the_command_gets_too(
-    running: Running, signum: signal.Signals
-) -> None:
+def test_nothing_is_left_after_a_signal_which_the_command_gets_too(running: Running, signum: signal.Signals) -> None:
     running.process.send_signal(signum)
     assert running.process.wait(DEADLINE_SECONDS) == 128 + signum
     # The sandbox does not return before all is gone.
@@ -279,10 +277,7 @@ def test_databases_are_made_copied_and_dropped(cluster: Cluster) -> None:
     cluster.execute("CREATE TABLE t AS SELECT 42 AS answer;", database="copied_from")
     cluster.create_database("copied \"to\" 'this'", "copied_from")
     cluster.drop_database("copied_from")
-    assert (
-        cluster.execute("SELECT datname FROM pg_database WHERE datname LIKE 'copied%';")
-        == "copied \"to\" 'this'\n"
-    )
+    assert cluster.execute("SELECT datname FROM pg_database WHERE datname LIKE 'copied%';") == "copied \"to\" 'this'\n"
     for name in ("copied \"to\" 'this'", "never_was"):
         cluster.drop_database(name)
     assert cluster.execute("SELECT datname FROM pg_database WHERE datname LIKE 'copied%';") == ""

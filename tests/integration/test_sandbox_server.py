@@ -105,9 +105,7 @@ def test_the_server_listens_on_the_loopback_address_alone(cluster: Cluster) -> N
 
 
 def test_the_server_is_durable(cluster: Cluster) -> None:
-    shown = cluster.execute(
-        "SHOW fsync; SHOW synchronous_commit; SHOW full_page_writes; SHOW server_version_num;"
-    )
+    shown = cluster.execute("SHOW fsync; SHOW synchronous_commit; SHOW full_page_writes; SHOW server_version_num;")
     assert shown.splitlines()[:3] == ["on", "on", "on"]
     assert shown.splitlines()[3].startswith("17")
 

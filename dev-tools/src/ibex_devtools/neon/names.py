@@ -34,7 +34,10 @@ def local_names() -> Iterator[None]:
 
 
 def child_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables with which a Python process finds the names, and libpq too (which takes PGHOSTADDR)."""
+    """Variables with which a Python process finds the names.
+
+    Programs of PostgreSQL's own want PGHOSTADDR=127.0.0.1 instead, which the service refuses to start with.
+    """
     directory = str(Path(sitecustomize.__file__).parent)
     path = environment.get("PYTHONPATH")
-    return {"PYTHONPATH": f"{directory}:{path}" if path else directory, "PGHOSTADDR": sitecustomize.LOOPBACK}
+    return {"PYTHONPATH": f"{directory}:{path}" if path else directory}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,7 +11,7 @@ from typing import Final
 
 from ibex.domain.sales.pricing import Discount, Priced, ToPrice, Totals, price_lines, totals
 from ibex.domain.shared.errors import InvalidTransition, InvalidValue, LimitExceeded
-from ibex.domain.shared.ids import CustomerId, InvoiceId, OperatorId, ProductId, StoreId
+from ibex.domain.shared.ids import CustomerId, InvoiceId, OperatorId, ProductId, ShiftId, StoreId
 from ibex.domain.shared.money import ZERO, Currency
 from ibex.domain.shared.text import note
 
@@ -106,6 +106,8 @@ class Invoice:
     offline: bool = False
     oversold: bool = False
     due_date: date | None = None
+    shift_id: ShiftId | None = None
+    """The drawer's shift that it was issued in."""
     issued_at: datetime | None = None
     cancelled_at: datetime | None = None
     version: int = 1
@@ -141,7 +143,16 @@ class Invoice:
             )
         return replace(self, status=status)
 
-    def issued(self, *, number: int, at: datetime, business_date: date, paid: Decimal, rounding: Totals) -> Invoice:
+    def issued(
+        self,
+        *,
+        number: int,
+        at: datetime,
+        business_date: date,
+        paid: Decimal,
+        rounding: Totals,
+        shift_id: ShiftId | None = None,
+    ) -> Invoice:
         """The draft as issued, paid or on credit. ``rounding`` are the totals with or without cash rounding.
 
         Raises InvalidTransition unless it is a draft, InvalidValue for a debt that is nobody's.
@@ -150,7 +161,15 @@ class Invoice:
         after = self.becoming(InvoiceStatus.PAID if settled else InvoiceStatus.UNPAID)
         if not settled and self.customer_id is None:
             raise InvalidValue("A sale on credit needs a customer.", field="customer_id")
-        return replace(after, number=number, issued_at=at, business_date=business_date, paid=paid, totals=rounding)
+        return replace(
+            after,
+            number=number,
+            issued_at=at,
+            business_date=business_date,
+            paid=paid,
+            totals=rounding,
+            shift_id=shift_id,
+        )
 
     def settled_by(self, amount: Decimal) -> Invoice:
         """After a payment of ``amount`` for it. Raises InvalidTransition if nothing is owed."""
@@ -159,6 +178,19 @@ class Invoice:
         after = replace(self, paid=self.paid + amount)
         return after.becoming(InvoiceStatus.PAID) if after.outstanding == 0 else after
 
+    def credited_by(self, amount: Decimal, *, refunded: Decimal) -> Invoice:
+        """After a credit note of ``amount``, of which ``refunded`` went back to the customer and lowered no debt.
+
+        Raises InvalidTransition unless it was issued.
+        """
+        if self.status not in (InvoiceStatus.UNPAID, InvoiceStatus.PAID):
+            raise InvalidTransition(
+                "Only an issued invoice can be credited. Change a draft, or cancel it.", current=self.status.value
+            )
+        after = replace(self, credited=self.credited + amount, paid=self.paid - refunded)
+        settled = self.status is InvoiceStatus.UNPAID and after.outstanding == 0
+        return after.becoming(InvoiceStatus.PAID) if settled else after
+
     def cancelled(self, at: datetime) -> Invoice:
         """The draft as given up. Raises InvalidTransition unless it is a draft."""
         return replace(self.becoming(InvoiceStatus.CANCELLED), cancelled_at=at)
@@ -166,10 +198,15 @@ class Invoice:
 
 def summarise_tax(lines: Sequence[InvoiceLine]) -> list[TaxLine]:
     """Net, tax and total by rate, highest rate first."""
+    return summarise_parts((line.tax_rate, line.amounts.net, line.amounts.tax) for line in lines)
+
+
+def summarise_parts(parts: Iterable[tuple[Decimal, Decimal, Decimal]]) -> list[TaxLine]:
+    """The same of (rate, net, tax)."""
     sums: dict[Decimal, tuple[Decimal, Decimal]] = {}
-    for line in lines:
-        net, tax = sums.get(line.tax_rate, (ZERO, ZERO))
-        sums[line.tax_rate] = (net + line.amounts.net, tax + line.amounts.tax)
+    for rate, part_net, part_tax in parts:
+        net, tax = sums.get(rate, (ZERO, ZERO))
+        sums[rate] = (net + part_net, tax + part_tax)
     return [
         TaxLine(rate=rate, net=net, tax=tax, total=net + tax) for rate, (net, tax) in sorted(sums.items(), reverse=True)
     ]

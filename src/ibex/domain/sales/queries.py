@@ -7,9 +7,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
+from ibex.domain.sales.credit_notes import IssuedCreditNote
 from ibex.domain.sales.model import InvoiceStatus
 from ibex.domain.sales.requests import SettledInvoice
-from ibex.domain.shared.ids import CustomerId, InvoiceId, OperatorId, StoreId
+from ibex.domain.shared.ids import CreditNoteId, CustomerId, InvoiceId, OperatorId, StoreId
 from ibex.domain.shared.paging import Page, PageRequest
 
 
@@ -59,4 +60,48 @@ class InvoiceQueries(Protocol):
 
     async def document(self, store_id: StoreId, invoice_id: InvoiceId) -> SettledInvoice | None:
         """The invoice with its lines and payments, or None if the store has none of that id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteFilter:
+    """Which credit notes; dates are days of trade, both included."""
+
+    invoice_id: InvoiceId | None = None
+    customer_id: CustomerId | None = None
+    number: int | None = None
+    date_from: date | None = None
+    date_to: date | None = None
+    oldest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteRow:
+    """A credit note without its lines. Amounts in the store's currency."""
+
+    id: CreditNoteId
+    number: int
+    invoice_id: InvoiceId | None
+    customer_id: CustomerId | None
+    operator_id: OperatorId
+    currency: str
+    reason: str
+    line_count: int
+    net_total: Decimal
+    tax_total: Decimal
+    total: Decimal
+    refunded: Decimal
+    business_date: date
+    issued_at: datetime
+
+
+class CreditNoteQueries(Protocol):
+    """Reads credit notes."""
+
+    async def list(self, store_id: StoreId, where: CreditNoteFilter, page: PageRequest) -> Page[CreditNoteRow]:
+        """Credit notes by number, newest first unless asked otherwise."""
+        ...
+
+    async def document(self, store_id: StoreId, credit_note_id: CreditNoteId) -> IssuedCreditNote | None:
+        """The credit note with its lines and refunds, or None if the store has none of that id."""
         ...

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 
 from ibex.domain.catalog.model import ProductRef
-from ibex.domain.sales.model import InvoiceLine
+from ibex.domain.sales.model import InvoiceLine, TaxLine
 from ibex.domain.sales.pricing import Discount
 from ibex.domain.sales.queries import InvoiceRow
 from ibex.domain.sales.requests import LineRequest, SettledInvoice
@@ -295,15 +295,7 @@ def invoice_view(settled: SettledInvoice) -> InvoiceView:
         currency=invoice.currency.code,
         prices_include_tax=invoice.prices_include_tax,
         lines=[line_view(line, places) for line in invoice.lines],
-        taxes=[
-            TaxView(
-                rate=text(t.rate),
-                net=format(t.net, places),
-                tax=format(t.tax, places),
-                total=format(t.total, places),
-            )
-            for t in invoice.tax_summary()
-        ],
+        taxes=[tax_view(one, places) for one in invoice.tax_summary()],
         subtotal=format(sums.subtotal, places),
         discount_total=format(sums.discount, places),
         net_total=format(sums.net, places),
@@ -346,6 +338,16 @@ def line_view(line: InvoiceLine, places: str) -> LineView:
         tax=format(amounts.tax, places),
         total=format(amounts.total, places),
         returned=text(line.returned),
+    )
+
+
+def tax_view(tax: TaxLine, places: str) -> TaxView:
+    """The tax of one rate."""
+    return TaxView(
+        rate=text(tax.rate),
+        net=format(tax.net, places),
+        tax=format(tax.tax, places),
+        total=format(tax.total, places),
     )
 
 

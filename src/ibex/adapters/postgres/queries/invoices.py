@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Final
-
-import msgspec
 
 from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.invoices import COLUMNS, invoice_of
 from ibex.adapters.postgres.queries.conditions import Conditions, page_of
+from ibex.adapters.postgres.queries.payments import FOLDED, payments_of
 from ibex.domain.sales.queries import InvoiceFilter, InvoiceRow
 from ibex.domain.sales.requests import SettledInvoice
-from ibex.domain.sales.tender import Applied, Payment, PaymentKind, PaymentMethod
-from ibex.domain.shared.ids import CustomerId, InvoiceId, PaymentId, ReceiptId, ShiftId, StoreId
+from ibex.domain.shared.ids import InvoiceId, StoreId
 from ibex.domain.shared.paging import Page, PageRequest
 
 DOCUMENT: Final = f"""
 SELECT {COLUMNS},
-  (SELECT json_agg(json_build_array(p.id, p.receipt_id, p.receipt_number, p.kind, p.method, p.amount::text,
-            p.tendered::text, p.change_due::text, p.reference, p.business_date, p.occurred_at, p.customer_id,
-            p.shift_id) ORDER BY p.receipt_number, p.id)
-   FROM ibex.payments p WHERE p.store_id = i.store_id AND p.invoice_id = i.id) AS payments
+  (SELECT {FOLDED} FROM ibex.payments p WHERE p.store_id = i.store_id AND p.invoice_id = i.id) AS payments
 FROM ibex.invoices i WHERE i.store_id = $1 AND i.id = $2
 """
-
-
-class _Payment(msgspec.Struct, array_like=True):
-    id: PaymentId
-    receipt_id: ReceiptId
-    receipt_number: int
-    kind: PaymentKind
-    method: PaymentMethod
-    amount: Decimal
-    tendered: Decimal
-    change_due: Decimal
-    reference: str
-    business_date: date
-    occurred_at: datetime
-    customer_id: CustomerId | None
-    shift_id: ShiftId | None
-
-    def as_payment(self, invoice_id: InvoiceId) -> Payment:
-        return Payment(
-            id=self.id,
-            receipt_id=self.receipt_id,
-            receipt_number=self.receipt_number,
-            kind=self.kind,
-            applied=Applied(
-                method=self.method,
-                amount=self.amount,
-                tendered=self.tendered,
-                change_due=self.change_due,
-                reference=self.reference,
-            ),
-            business_date=self.business_date,
-            occurred_at=self.occurred_at.astimezone(UTC),
-            invoice_id=invoice_id,
-            customer_id=self.customer_id,
-            shift_id=self.shift_id,
-        )
-
-
-_PAYMENTS: Final = msgspec.json.Decoder(list[_Payment]).decode
 
 
 class PostgresInvoiceQueries:
@@ -77,8 +31,7 @@ class PostgresInvoiceQueries:
         row = await self._database.read_one(DOCUMENT, store_id, invoice_id)
         if row is None:
             return None
-        made = _PAYMENTS(row["payments"]) if row["payments"] else []
-        return SettledInvoice(invoice=invoice_of(row), payments=[one.as_payment(invoice_id) for one in made])
+        return SettledInvoice(invoice=invoice_of(row), payments=payments_of(row["payments"]))
 
     async def list(self, store_id: StoreId, where: InvoiceFilter, page: PageRequest) -> Page[InvoiceRow]:
         """See the port."""
