@@ -17,6 +17,7 @@ from ibex.adapters.postgres.engine import open_pool
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.people import PostgresPeople
+from ibex.adapters.postgres.queries.ageing import PostgresAgeing
 from ibex.adapters.postgres.queries.audit import PostgresAuditQueries
 from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQueries
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
@@ -42,6 +43,7 @@ from ibex.domain.identity.people import (
     RevokeToken,
     RotateToken,
 )
+from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.receipts import TakeReceipt
@@ -156,6 +158,7 @@ def build_services(database: Database) -> Services:
         close_shift=CloseShift(shifts, journal, clock, ids),
         shift_queries=shifts,
         ledger_queries=PostgresLedgerQueries(database),
+        read_ageing=ReadAgeing(PostgresAgeing(database), clock),
         change_store=ChangeStore(people, journal, clock, ids),
         add_operator=AddOperator(journal, clock, ids),
         change_operator=ChangeOperator(people, journal, clock, ids),

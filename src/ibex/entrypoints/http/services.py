@@ -27,6 +27,7 @@ from ibex.domain.identity.people import (
     RotateToken,
 )
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
+from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.payouts import PayOutCredit
@@ -96,6 +97,7 @@ class Services:
     shift_queries: ShiftQueries
 
     ledger_queries: LedgerQueries
+    read_ageing: ReadAgeing
 
     change_store: ChangeStore
     add_operator: AddOperator
