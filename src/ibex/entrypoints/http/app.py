@@ -12,6 +12,7 @@ from ibex.entrypoints.http.access_log import AccessLog
 from ibex.entrypoints.http.admission import Admission
 from ibex.entrypoints.http.audit import AuditController
 from ibex.entrypoints.http.auth import Authenticator
+from ibex.entrypoints.http.categories import CategoriesController
 from ibex.entrypoints.http.credit_notes import ReturnsController
 from ibex.entrypoints.http.customers import CustomersController
 from ibex.entrypoints.http.docs import docs_handlers
@@ -26,9 +27,12 @@ from ibex.entrypoints.http.people import OperatorsController, StoreController, T
 from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
+from ibex.entrypoints.http.receipts import AccountsController, ReceiptsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.http.shifts import ShiftsController
+from ibex.entrypoints.http.stock import StockController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     MeController,
@@ -36,7 +40,12 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     InvoicesController,
     ReturnsController,
     ProductsController,
+    CategoriesController,
+    StockController,
     CustomersController,
+    AccountsController,
+    ReceiptsController,
+    ShiftsController,
     LedgerController,
     StoreController,
     OperatorsController,

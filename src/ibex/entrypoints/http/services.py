@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ibex.domain.audit.queries import AuditQueries
-from ibex.domain.catalog.ports import ProductRepository
-from ibex.domain.catalog.queries import ProductQueries
+from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
+from ibex.domain.catalog.counting import CountStock
+from ibex.domain.catalog.importing import ImportProducts
+from ibex.domain.catalog.ports import CatalogueRepository, ProductRepository
+from ibex.domain.catalog.queries import CategoryQueries, ProductQueries
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
+from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.customers.queries import CustomerQueries
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.drawer.queries import ShiftQueries
+from ibex.domain.drawer.use_cases import CloseShift, MoveCash, OpenShift
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -23,7 +29,10 @@ from ibex.domain.identity.people import (
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
+from ibex.domain.sales.receipt_queries import ReceiptQueries
+from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
@@ -62,6 +71,12 @@ class Services:
     create_product: CreateProduct
     change_product: ChangeProduct
     move_stock: MoveStock
+    count_stock: CountStock
+    import_products: ImportProducts
+    create_category: CreateCategory
+    change_category: ChangeCategory
+    catalogue: CatalogueRepository
+    category_queries: CategoryQueries
     products: ProductRepository
     product_queries: ProductQueries
 
@@ -69,6 +84,16 @@ class Services:
     change_customer: ChangeCustomer
     customers: CustomerRepository
     customer_queries: CustomerQueries
+
+    take_receipt: TakeReceipt
+    pay_out_credit: PayOutCredit
+    enter_opening_balance: EnterOpeningBalance
+    receipt_queries: ReceiptQueries
+
+    open_shift: OpenShift
+    move_cash: MoveCash
+    close_shift: CloseShift
+    shift_queries: ShiftQueries
 
     ledger_queries: LedgerQueries
 
