@@ -30,9 +30,9 @@ def at(text: str) -> datetime:
         ("2026-01-09T23:00", ROME, "00:00", "2026-01-10"),
         # New York is a day behind UTC in the evening.
         ("2026-07-05T03:30", NEW_YORK, "00:00", "2026-07-04"),
-        # 2026-03-29: Rome's clocks go from 02:00 to 03:00. 02:30 is never; the day begins with 03:00.
-        ("2026-03-29T00:59", ROME, "02:30", "2026-03-28"),
-        ("2026-03-29T01:00", ROME, "02:30", "2026-03-29"),
+        # 2026-03-29: Rome's clocks go from 02:00 to 03:00. What would have been 02:30 is 03:30.
+        ("2026-03-29T01:29", ROME, "02:30", "2026-03-28"),
+        ("2026-03-29T01:30", ROME, "02:30", "2026-03-29"),
         # 2026-10-25: from 03:00 back to 02:00. The day begins at the first 02:30 and does not end again at 02:00.
         ("2026-10-25T00:29", ROME, "02:30", "2026-10-24"),
         ("2026-10-25T00:30", ROME, "02:30", "2026-10-25"),
