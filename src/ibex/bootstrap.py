@@ -9,6 +9,7 @@ from typing import Final
 
 import asyncpg
 
+from ibex.adapters.postgres.batches import PostgresBatches
 from ibex.adapters.postgres.catalog import FreshProducts, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
@@ -25,6 +26,8 @@ from ibex.adapters.system import SystemClock, Uuid7Source
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.offline import RecordOfflineSales
+from ibex.domain.sales.quote import QuoteSale
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
@@ -93,12 +96,14 @@ def build_services(database: Database) -> Services:
     clock, ids = SystemClock(), Uuid7Source()
     journal = PostgresJournal(database)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
-    reader = RememberedProducts(products)
+    reader, fresh = RememberedProducts(products), FreshProducts(products)
     return Services(
         tokens=PostgresTokens(database),
         readiness=DatabaseReadiness(database),
         journal=journal,
         record_sale=RecordSale(reader, journal, clock, ids),
+        quote_sale=QuoteSale(fresh),
+        record_offline_sales=RecordOfflineSales(fresh, PostgresBatches(database, journal), clock, ids),
         draft_invoice=DraftInvoice(reader, journal, clock, ids),
         change_draft=ChangeDraft(invoices, reader, journal, clock, ids),
         cancel_draft=CancelDraft(invoices, journal, clock, ids),
@@ -107,7 +112,7 @@ def build_services(database: Database) -> Services:
         invoice_queries=PostgresInvoiceQueries(database),
         credit_invoice=CreditInvoice(invoices, journal, clock, ids),
         void_invoice=VoidInvoice(invoices, journal, clock, ids),
-        credit_without_invoice=CreditWithoutInvoice(FreshProducts(products), journal, clock, ids),
+        credit_without_invoice=CreditWithoutInvoice(fresh, journal, clock, ids),
         credit_note_queries=PostgresCreditNoteQueries(database),
         create_product=CreateProduct(journal, clock, ids),
         change_product=ChangeProduct(products, reader, journal, clock, ids),

@@ -8,14 +8,15 @@ running.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 
 from ibex.domain.shared.errors import OutcomeUnknown, TemporarilyUnavailable
 
+T = TypeVar("T")
 Record: TypeAlias = "asyncpg.Record"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
@@ -97,6 +98,28 @@ class Database:
             except LOST as error:
                 if not repeatable:
                     raise outcome_unknown() from error
+                if attempt == 3:
+                    raise outcome_unknown() from error
+            except BUSY as error:
+                raise unavailable() from error
+            except TimeoutError as error:
+                raise outcome_unknown() from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def write_together(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """What ``work`` does on one connection in one transaction; only for work that may be repeated.
+
+        Raises OutcomeUnknown if the connection was lost each time, TemporarilyUnavailable if nothing happened;
+        PostgresError of the work's own making goes through.
+        """
+        for attempt in (1, 2, 3):
+            try:
+                async with self.connection() as connection, connection.transaction():
+                    return await work(connection)
+            except CONTENDED as error:
+                if attempt == 3:
+                    raise unavailable() from error
+            except LOST as error:
                 if attempt == 3:
                     raise outcome_unknown() from error
             except BUSY as error:

@@ -14,7 +14,9 @@ from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.identity.ports import TokenReader
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.offline import RecordOfflineSales
 from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
+from ibex.domain.sales.quote import QuoteSale
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
@@ -38,6 +40,8 @@ class Services:
     journal: Journal
 
     record_sale: RecordSale
+    quote_sale: QuoteSale
+    record_offline_sales: RecordOfflineSales
     draft_invoice: DraftInvoice
     change_draft: ChangeDraft
     cancel_draft: CancelDraft
