@@ -27,7 +27,8 @@ from ibex.domain.shared.journal import Posted, Reply
 from ibex.domain.shared.money import plain
 
 MAX_SALES: Final = 500
-MAX_BATCH_LINES: Final = 10_000
+MAX_BATCH_LINES: Final = 5_000
+"""A batch holds the store's counters until it commits: other tills wait for it, so it must be done in seconds."""
 MAX_AHEAD: Final = timedelta(minutes=5)
 """A till's clock may be fast by so much."""
 MAX_AGE: Final = timedelta(days=90)
