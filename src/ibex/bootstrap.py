@@ -10,24 +10,42 @@ from typing import Final
 import asyncpg
 
 from ibex.adapters.postgres.batches import PostgresBatches
-from ibex.adapters.postgres.catalog import FreshProducts, PostgresProducts, RememberedProducts
+from ibex.adapters.postgres.catalog import FreshProducts, PostgresCatalogue, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
+from ibex.adapters.postgres.debts import PostgresDebts
 from ibex.adapters.postgres.engine import open_pool
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
+from ibex.adapters.postgres.people import PostgresPeople
+from ibex.adapters.postgres.queries.audit import PostgresAuditQueries
 from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQueries
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
-from ibex.adapters.postgres.queries.products import PostgresProductQueries
+from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
+from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.tokens import PostgresTokens
-from ibex.adapters.system import SystemClock, Uuid7Source
+from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
+from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
+from ibex.domain.catalog.counting import CountStock
+from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
+from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.identity.people import (
+    AddOperator,
+    ChangeOperator,
+    ChangeStore,
+    IssueOperatorToken,
+    RevokeToken,
+    RotateToken,
+)
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.offline import RecordOfflineSales
+from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.quote import QuoteSale
+from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
@@ -97,6 +115,8 @@ def build_services(database: Database) -> Services:
     journal = PostgresJournal(database)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
     reader, fresh = RememberedProducts(products), FreshProducts(products)
+    catalogue = PostgresCatalogue(database)
+    people, secrets = PostgresPeople(database), SystemSecrets()
     return Services(
         tokens=PostgresTokens(database),
         readiness=DatabaseReadiness(database),
@@ -117,14 +137,37 @@ def build_services(database: Database) -> Services:
         create_product=CreateProduct(journal, clock, ids),
         change_product=ChangeProduct(products, reader, journal, clock, ids),
         move_stock=MoveStock(products, journal, clock, ids),
+        count_stock=CountStock(catalogue, journal, clock, ids),
+        import_products=ImportProducts(catalogue, reader, journal, clock, ids, _let_others_go_on),
+        create_category=CreateCategory(journal, clock, ids),
+        change_category=ChangeCategory(catalogue, journal, clock, ids),
+        catalogue=catalogue,
+        category_queries=PostgresCategoryQueries(database),
         products=products,
         product_queries=PostgresProductQueries(database),
         create_customer=CreateCustomer(journal, clock, ids),
         change_customer=ChangeCustomer(customers, journal, clock, ids),
         customers=customers,
         customer_queries=customers,
+        take_receipt=TakeReceipt(PostgresDebts(database), journal, clock, ids),
+        pay_out_credit=PayOutCredit(customers, journal, clock, ids),
+        enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
+        receipt_queries=PostgresReceiptQueries(database),
         ledger_queries=PostgresLedgerQueries(database),
+        change_store=ChangeStore(people, journal, clock, ids),
+        add_operator=AddOperator(journal, clock, ids),
+        change_operator=ChangeOperator(people, journal, clock, ids),
+        issue_token=IssueOperatorToken(people, secrets, journal, clock, ids),
+        rotate_token=RotateToken(people, secrets, journal, clock, ids),
+        revoke_token=RevokeToken(people, journal, clock, ids),
+        people=people,
+        audit_queries=PostgresAuditQueries(database),
     )
+
+
+async def _let_others_go_on() -> None:
+    """Requests that wait for the event loop get their turn."""
+    await asyncio.sleep(0)
 
 
 def edge_limits(settings: Settings) -> EdgeLimits:

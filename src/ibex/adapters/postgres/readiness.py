@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Final
+from typing import Final, cast
+
+import asyncpg
 
 from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.reachability import CONNECT_ERRORS, why_unreachable
@@ -39,7 +41,8 @@ class DatabaseReadiness:
                 if self._schema_is_good:
                     await connection.execute("SELECT 1")
                     return None
-                state = await read_schema_state(connection)
+                # The pool's proxy does all that a connection does, without being one by type.
+                state = await read_schema_state(cast("asyncpg.Connection[asyncpg.Record]", connection))
         except TemporarilyUnavailable as error:
             cause = error.__cause__
             return why_unreachable(cause).message if cause is not None else error.message

@@ -18,6 +18,7 @@ from ibex.domain.shared.errors import (
     InsufficientStock,
     InvalidTransition,
     InvalidValue,
+    LastOwner,
     NotFound,
     ProductInactive,
     RequestInProgress,
@@ -90,6 +91,7 @@ BY_STATE: Final[dict[str, Callable[[Any], DomainError]]] = {
     "IB010": lambda _: ProductInactive("A product is archived; make it active again or sell another."),
     "IB011": _account,
     "IB012": lambda _: CustomerInactive("The customer is archived; make it active again.", field="customer_id"),
+    "IB024": lambda _: LastOwner("A store keeps at least one active owner; make another operator owner first."),
     "IB021": lambda _: InvalidTransition("An issued document does not change; correct it with a credit note."),
 }
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from ibex.domain.catalog.model import Barcode, PriceChange, Product, StockMovement
+from ibex.domain.catalog.model import Barcode, Category, PriceChange, Product, StockMovement
 from ibex.domain.customers.model import Customer
+from ibex.domain.identity.model import ApiToken, Operator, Store
 from ibex.domain.ledger.model import LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, CreditNoteLine, LineReturned
 from ibex.domain.sales.model import Invoice, InvoiceLine
 from ibex.domain.sales.pricing import Discount
+from ibex.domain.sales.receivables import Receivable
 from ibex.domain.sales.tender import Payment
 
 Row = dict[str, Any]
@@ -49,6 +51,7 @@ def invoice_row(invoice: Invoice) -> Row:
         "note": invoice.note,
         "offline": invoice.offline,
         "due_date": invoice.due_date,
+        "shift_id": invoice.shift_id,
         "business_date": invoice.business_date,
         "occurred_at": invoice.occurred_at,
         "issued_at": invoice.issued_at,
@@ -148,6 +151,7 @@ def payment_row(payment: Payment) -> Row:
         "invoice_id": payment.invoice_id,
         "credit_note_id": payment.credit_note_id,
         "customer_id": payment.customer_id,
+        "for_opening": payment.for_opening,
         "shift_id": payment.shift_id,
         "business_date": payment.business_date,
         "occurred_at": payment.occurred_at,
@@ -230,6 +234,16 @@ def customer_row(customer: Customer) -> Row:
     }
 
 
+def category_row(category: Category) -> Row:
+    """The columns of ``ibex.categories``."""
+    return {"name": category.name, "active": category.active}
+
+
+def receivable_row(receivable: Receivable) -> Row:
+    """What a settlement changes of ``ibex.invoices``."""
+    return {"status": receivable.status, "paid": receivable.paid, "credited": receivable.credited}
+
+
 def barcode_row(barcode: Barcode) -> Row:
     """The columns of ``ibex.product_barcodes``."""
     return {"barcode": barcode.code, "product_id": barcode.product_id}
@@ -249,10 +263,44 @@ def price_change_row(change: PriceChange) -> Row:
     }
 
 
+def operator_row(operator: Operator) -> Row:
+    """The columns of ``ibex.operators``."""
+    return {"name": operator.name, "role": operator.role, "active": operator.active}
+
+
+def token_row(token: ApiToken) -> Row:
+    """The columns of ``ibex.api_tokens``."""
+    return {
+        "operator_id": token.operator_id,
+        "label": token.label,
+        "prefix": token.prefix,
+        "secret_hash": f"\\x{token.secret_hash.hex()}",
+        "scopes": None if token.scopes is None else sorted(scope.value for scope in token.scopes),
+        "expires_at": token.expires_at,
+        "revoked_at": token.revoked_at,
+    }
+
+
+def store_row(store: Store) -> Row:
+    """What may change of ``ibex.stores``."""
+    return {
+        "name": store.name,
+        "time_zone": store.time_zone,
+        "day_starts_at": store.day_starts_at.isoformat(),
+        "prices_include_tax": store.prices_include_tax,
+        "cash_rounding": store.cash_rounding,
+    }
+
+
 RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Product: ("products", product_row),
+    Category: ("categories", category_row),
     Barcode: ("product_barcodes", barcode_row),
     PriceChange: ("price_changes", price_change_row),
     Customer: ("customers", customer_row),
+    Receivable: ("invoices", receivable_row),
+    Operator: ("operators", operator_row),
+    ApiToken: ("api_tokens", token_row),
+    Store: ("stores", store_row),
 }
 """Things that change seldom: their table, and their row without id, version and times of change."""

@@ -75,17 +75,7 @@ class PostgresStores:
         rows = await self._database.read(
             "SELECT * FROM ibex.operators o WHERE o.store_id = $1 ORDER BY o.name, o.id", store_id
         )
-        return [
-            Operator(
-                id=row["id"],
-                store_id=row["store_id"],
-                name=row["name"],
-                role=Role(row["role"]),
-                active=row["active"],
-                version=row["version"],
-            )
-            for row in rows
-        ]
+        return [operator_of(row) for row in rows]
 
     async def add_operator(self, operator: Operator, at: datetime) -> None:
         """See the port."""
@@ -159,6 +149,20 @@ def store_of(row: Record) -> Store:
     )
 
 
+def operator_of(row: Record) -> Operator:
+    """A row of ``ibex.operators``."""
+    return Operator(
+        id=row["id"],
+        store_id=row["store_id"],
+        name=row["name"],
+        role=Role(row["role"]),
+        active=row["active"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
 def token_of(row: Record) -> ApiToken:
     """A row of ``ibex.api_tokens``."""
     scopes = row["scopes"]
@@ -173,4 +177,5 @@ def token_of(row: Record) -> ApiToken:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        version=row["version"],
     )

@@ -70,6 +70,7 @@ def prepare_sale(
         business_date=store.business_date(draft.occurred_at),
         paid=sum((one.amount for one in applied), store.currency.zero()),
         rounding=sums,
+        shift_id=request.shift_id,
     )
     payments = receipts_for(
         changes,

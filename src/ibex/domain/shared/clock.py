@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -33,3 +33,11 @@ def business_date(moment: datetime, zone: ZoneInfo, day_starts_at: time) -> date
     local = moment.astimezone(zone)
     day = local.date()
     return day - timedelta(days=1) if local.time() < day_starts_at else day
+
+
+def day_begins(day: date, zone: ZoneInfo, day_starts_at: time) -> datetime:
+    """The moment, in UTC, at which the day of trade begins. Raises InvalidValue for a day out of the calendar."""
+    try:
+        return datetime.combine(day, day_starts_at, tzinfo=zone).astimezone(UTC)
+    except OverflowError:
+        raise InvalidValue("The day is out of the calendar.", field="date") from None

@@ -147,6 +147,12 @@ class OutcomeUnknown(TemporarilyUnavailable):
     code = "outcome_unknown"
 
 
+class LastOwner(DomainError):
+    """The store would be left without an active owner."""
+
+    code = "last_owner"
+
+
 class StaleProducts(ConcurrentChange):
     """A product changed after the sale was priced. ``details['products']`` are the ids; price again and repeat."""
 
@@ -163,3 +169,9 @@ class CustomerInactive(DomainError):
     """The customer is archived, so nothing can be sold to them on this account."""
 
     code = "customer_inactive"
+
+
+class ImportRefused(DomainError):
+    """Rows of a table have errors, so nothing of it was taken. ``details['row_errors']`` lists row, column, message."""
+
+    code = "import_refused"

@@ -21,13 +21,17 @@ T = TypeVar("T")
 
 def with_registry(work: Callable[[PostgresStores], Awaitable[T]]) -> T:
     """What ``work`` returns. A refusal ends the command with its sentence and a code of sysexits."""
+    return with_database(lambda database: work(PostgresStores(database)))
+
+
+def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
+    """The same for work on the database itself."""
     settings = load_settings()
 
     async def run() -> T:
         pool = await open_pool(settings.database, size=1, application_name="ibex-cli")
         try:
-            database = Database(pool, wait_seconds=20.0, pooled=settings.database.pooled)
-            return await work(PostgresStores(database))
+            return await work(Database(pool, wait_seconds=20.0, pooled=settings.database.pooled))
         finally:
             await pool.close()
 

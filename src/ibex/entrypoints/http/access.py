@@ -46,6 +46,8 @@ class RoutePlan:
     permission: Permission | None
     query: frozenset[str]
     """Names of its query parameters; others are refused."""
+    aliases: dict[str, str]
+    """From the names of the handler's arguments to those of its query parameters."""
     many: frozenset[str]
     """Those that may be given several times."""
     decoder: msgspec.json.Decoder[Any] | None
@@ -59,6 +61,8 @@ class RoutePlan:
     """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt."""
     media_types: tuple[str, ...]
     """What it can produce besides JSON, from ``opt={"media_types": ("text/csv",)}``."""
+    consumes: str | None
+    """The media type of a body that is no JSON, from ``opt={"consumes": "text/csv"}``; the handler decodes it."""
 
 
 def plan_of(handler: BaseRouteHandler) -> RoutePlan:
@@ -88,6 +92,7 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 public=_is_public(route.path_format, method),
                 permission=_declared_permission(handler, route.path_format, method),
                 query=names,
+                aliases={p.field_name: p.field_alias for p in model.expected_query_params},
                 many=frozenset(model.sequence_query_parameter_names),
                 decoder=_body_decoder(handler),
                 deadline_seconds=handler.opt.get("deadline_seconds"),
@@ -95,6 +100,7 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 piecemeal=bool(handler.opt.get("piecemeal")),
                 conditional=bool(handler.opt.get("conditional", _is_conditional(route.path_format, method))),
                 media_types=tuple(handler.opt.get("media_types", ())),
+                consumes=handler.opt.get("consumes"),
             )
 
 

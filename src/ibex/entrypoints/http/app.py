@@ -10,7 +10,9 @@ from litestar.types import ControllerRouterHandler
 from ibex.entrypoints.http.access import plan_routes
 from ibex.entrypoints.http.access_log import AccessLog
 from ibex.entrypoints.http.admission import Admission
+from ibex.entrypoints.http.audit import AuditController
 from ibex.entrypoints.http.auth import Authenticator
+from ibex.entrypoints.http.categories import CategoriesController
 from ibex.entrypoints.http.credit_notes import ReturnsController
 from ibex.entrypoints.http.customers import CustomersController
 from ibex.entrypoints.http.docs import docs_handlers
@@ -20,12 +22,15 @@ from ibex.entrypoints.http.invoices import InvoicesController
 from ibex.entrypoints.http.ledger import LedgerController
 from ibex.entrypoints.http.lifecycle import Lifecycle
 from ibex.entrypoints.http.limits import EdgeLimits
+from ibex.entrypoints.http.people import OperatorsController, StoreController, TokensController
 from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
+from ibex.entrypoints.http.receipts import AccountsController, ReceiptsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.http.stock import StockController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     MeController,
@@ -33,8 +38,16 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     InvoicesController,
     ReturnsController,
     ProductsController,
+    CategoriesController,
+    StockController,
     CustomersController,
+    AccountsController,
+    ReceiptsController,
     LedgerController,
+    StoreController,
+    OperatorsController,
+    TokensController,
+    AuditController,
 )
 """One controller per area. Add yours here."""
 

@@ -52,7 +52,9 @@ class CustomerPatch(Request):
 
 
 class CustomerView(View):
-    """A customer: ``balance`` is what is owed to the store, of which ``account_credit`` is money not used yet."""
+    """A customer. ``balance`` is what is owed to the store: open invoices and ``opening_due`` (debts from before the
+    shop moved in), less ``account_credit`` (money that no invoice has used yet).
+    """
 
     id: UUID
     name: str
@@ -62,6 +64,7 @@ class CustomerView(View):
     credit_limit: str | None
     balance: str
     account_credit: str
+    opening_due: str
     active: bool
     created_at: datetime | None
     updated_at: datetime | None
@@ -88,6 +91,7 @@ def customer_view(customer: Customer, currency: Currency) -> CustomerView:
         credit_limit=None if limit is None else format(limit, places),
         balance=format(customer.balance, places),
         account_credit=format(customer.account_credit, places),
+        opening_due=format(customer.opening_due, places),
         active=customer.active,
         created_at=customer.created_at,
         updated_at=customer.updated_at,

@@ -69,4 +69,9 @@ async def draining_on_signals(lifecycle: Lifecycle, delay_seconds: float) -> Asy
                 signal.signal(number, begin)
     except ValueError:  # not the main thread: whoever runs the loop there has its own ways
         previous.clear()
-    yield
+    try:
+        yield
+    finally:
+        for changed, handler in previous.items():
+            if signal.getsignal(changed) is begin:
+                signal.signal(changed, handler)

@@ -116,6 +116,8 @@ def _complete(operation: dict[str, Any], method: str, plan: RoutePlan) -> None:
         operation["security"] = [{"token": []}]
         operation["x-permission"] = plan.permission.value if plan.permission else None
         statuses += _PROBLEMS_OF_GUARDED
+    if plan.consumes is not None:
+        operation["requestBody"] = {"required": True, "content": {plan.consumes: {"schema": {"type": "string"}}}}
     parameters = operation.setdefault("parameters", [])
     if parameters or "requestBody" in operation:
         statuses += _PROBLEMS_OF_INPUT

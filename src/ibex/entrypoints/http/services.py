@@ -5,18 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ibex.domain.catalog.ports import ProductRepository
-from ibex.domain.catalog.queries import ProductQueries
+from ibex.domain.audit.queries import AuditQueries
+from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
+from ibex.domain.catalog.counting import CountStock
+from ibex.domain.catalog.importing import ImportProducts
+from ibex.domain.catalog.ports import CatalogueRepository, ProductRepository
+from ibex.domain.catalog.queries import CategoryQueries, ProductQueries
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
+from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.customers.queries import CustomerQueries
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
-from ibex.domain.identity.ports import TokenReader
+from ibex.domain.identity.people import (
+    AddOperator,
+    ChangeOperator,
+    ChangeStore,
+    IssueOperatorToken,
+    RevokeToken,
+    RotateToken,
+)
+from ibex.domain.identity.ports import PeopleRepository, TokenReader
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.offline import RecordOfflineSales
+from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
 from ibex.domain.sales.quote import QuoteSale
+from ibex.domain.sales.receipt_queries import ReceiptQueries
+from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
@@ -57,6 +73,12 @@ class Services:
     create_product: CreateProduct
     change_product: ChangeProduct
     move_stock: MoveStock
+    count_stock: CountStock
+    import_products: ImportProducts
+    create_category: CreateCategory
+    change_category: ChangeCategory
+    catalogue: CatalogueRepository
+    category_queries: CategoryQueries
     products: ProductRepository
     product_queries: ProductQueries
 
@@ -65,4 +87,18 @@ class Services:
     customers: CustomerRepository
     customer_queries: CustomerQueries
 
+    take_receipt: TakeReceipt
+    pay_out_credit: PayOutCredit
+    enter_opening_balance: EnterOpeningBalance
+    receipt_queries: ReceiptQueries
+
     ledger_queries: LedgerQueries
+
+    change_store: ChangeStore
+    add_operator: AddOperator
+    change_operator: ChangeOperator
+    issue_token: IssueOperatorToken
+    rotate_token: RotateToken
+    revoke_token: RevokeToken
+    people: PeopleRepository
+    audit_queries: AuditQueries
