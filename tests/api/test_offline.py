@@ -11,6 +11,7 @@ from uuid import UUID
 
 from ibex.adapters.system import Uuid7Source
 from ibex.domain.identity.model import Role
+from ibex.domain.sales.model import MAX_LINES
 from tests.api.client import Foreign, Json, Service, Shop, open_shop, problem
 
 PATH = "/v1/sales/batch"
@@ -273,7 +274,7 @@ async def test_bounds(shop: Shop) -> None:
     big = b'{"items":[{"note":"' + b"x" * (9 * 1024 * 1024) + b'"}]}'
     problem(await shop.api.request("POST", PATH, content=big), 413, "body_too_large")
     problem(await shop.api.request("POST", PATH, json={"items": [1]}), 422, "invalid_request", field="items[0]")
-    over = await send(shop, item(*[(product, "1", "1.00")] * 501))
+    over = await send(shop, item(*[(product, "1", "1.00")] * (MAX_LINES + 1)))
     assert over["items"][0]["problem"]["code"] == "limit_exceeded"
     auditor = await shop.as_role(Role.AUDITOR)
     problem(await auditor.request("POST", PATH, json={"items": many[:1]}), 403, "permission_refused")
