@@ -25,6 +25,7 @@ from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
 from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
+from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
@@ -33,6 +34,7 @@ from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.drawer.use_cases import CloseShift, MoveCash, OpenShift
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -115,6 +117,7 @@ def build_services(database: Database) -> Services:
     journal = PostgresJournal(database)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
     reader, fresh = RememberedProducts(products), FreshProducts(products)
+    shifts = PostgresShifts(database)
     catalogue = PostgresCatalogue(database)
     people, secrets = PostgresPeople(database), SystemSecrets()
     return Services(
@@ -153,6 +156,10 @@ def build_services(database: Database) -> Services:
         pay_out_credit=PayOutCredit(customers, journal, clock, ids),
         enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
         receipt_queries=PostgresReceiptQueries(database),
+        open_shift=OpenShift(journal, clock, ids),
+        move_cash=MoveCash(journal, clock, ids),
+        close_shift=CloseShift(shifts, journal, clock, ids),
+        shift_queries=shifts,
         ledger_queries=PostgresLedgerQueries(database),
         change_store=ChangeStore(people, journal, clock, ids),
         add_operator=AddOperator(journal, clock, ids),

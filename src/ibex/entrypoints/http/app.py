@@ -30,6 +30,7 @@ from ibex.entrypoints.http.receipts import AccountsController, ReceiptsControlle
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.http.shifts import ShiftsController
 from ibex.entrypoints.http.stock import StockController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
@@ -43,6 +44,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     CustomersController,
     AccountsController,
     ReceiptsController,
+    ShiftsController,
     LedgerController,
     StoreController,
     OperatorsController,
