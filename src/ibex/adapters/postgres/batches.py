@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from ibex.adapters.postgres.database import Connection, Database
+from ibex.adapters.postgres.database import Ask, Database
 from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.posting import Posting
 from ibex.adapters.postgres.refusals import KEY_EXISTS, refusal, refusal_of
@@ -22,6 +22,8 @@ from ibex.domain.shared.journal import Posted, Reply
 
 POST: Final = "SELECT ibex.post_batch($1::jsonb, $2::text[], $3::text[])"
 KEEP: Final = "SELECT ibex.keep_answer($1, $2, $3, $4::smallint, $5, $6)"
+SECONDS: Final = 50.0
+"""A full batch takes a few; a database that is busy with others may take longer."""
 _ENCODE: Final = msgspec.json.Encoder().encode
 _UNKEYED: Final = Reply(present=lambda _: b"", status=0)
 
@@ -44,18 +46,18 @@ class PostgresBatches:
         """See the port. BEGIN, the batch, the answer to keep, COMMIT: four round trips, three without a key."""
         batch, heads, rows = _arguments(store_id, at, items, reply)
 
-        async def work(connection: Connection) -> Posted:
-            results = msgspec.json.decode(await connection.fetchval(POST, batch, heads, rows))
+        async def work(ask: Ask) -> Posted:
+            results = msgspec.json.decode((await ask(POST, batch, heads, rows))[0][0])
             reports = [_report(item, result) for item, result in zip(items, results, strict=True)]
             body = reply.present(conclude(reports))
             if reply.key is not None:
                 kept = body.decode()
-                await connection.execute(KEEP, store_id, reply.key, reply.fingerprint, reply.status, kept, at)
+                await ask(KEEP, store_id, reply.key, reply.fingerprint, reply.status, kept, at)
             return Posted(document=body, status=reply.status)
 
         try:
             # Safe to repeat: each sale has an id of the till's making, and is recorded once.
-            return await self._database.write_together(work)
+            return await self._database.write_together(work, seconds=SECONDS)
         except asyncpg.PostgresError as error:
             if error.sqlstate == KEY_EXISTS:
                 return await self._first_answer(store_id, reply)

@@ -23,6 +23,7 @@ from ibex.entrypoints.http.quote_schemas import QuoteInput, QuoteView, quote_req
 from ibex.entrypoints.http.request import ApiRequest
 
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
+BATCH_SECONDS: Final = 60.0
 
 
 def sale_request(data: SaleInput) -> SaleRequest:
@@ -75,7 +76,7 @@ class SalesController(Controller):
 
     @post(
         "/batch",
-        opt={"permission": Permission.SALES_WRITE, "piecemeal": True},
+        opt={"permission": Permission.SALES_WRITE, "piecemeal": True, "deadline_seconds": BATCH_SECONDS},
         operation_id="record_offline_sales",
         summary="Record what a till sold offline",
         status_code=200,
