@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import asyncpg
-
+from ibex.adapters.postgres.call import begin_call
 from ibex.adapters.postgres.catalog import FreshProducts, PostgresCatalogue, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
-from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
+from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.debts import PostgresDebts
-from ibex.adapters.postgres.engine import open_pool
+from ibex.adapters.postgres.engine import make_pool
+from ibex.adapters.postgres.failures import OUTAGES
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.people import PostgresPeople
@@ -24,6 +23,7 @@ from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
 from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
+from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
@@ -32,6 +32,7 @@ from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.drawer.use_cases import CloseShift, MoveCash, OpenShift
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -77,7 +78,8 @@ async def running(settings: Settings) -> AsyncIterator[Edge]:
             build_services(database),
             limits=edge_limits(settings),
             lifecycle=lifecycle,
-            outages=(*LOST, *BUSY, *CONTENDED),
+            outages=OUTAGES,
+            begin_call=begin_call,
             behind_proxy=settings.trust_proxy_headers,
         )
 
@@ -85,25 +87,23 @@ async def running(settings: Settings) -> AsyncIterator[Edge]:
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The pool, closed at the end: connections get a moment to come back, then they are cut."""
-    pool = await open_pool(
+    pool = make_pool(
         settings.database,
         size=settings.pool_size,
+        wait_seconds=settings.pool_wait_seconds,
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_seconds=settings.statement_timeout_seconds,
+        lock_timeout_seconds=settings.lock_timeout_seconds,
     )
     try:
-        yield Database(pool, wait_seconds=settings.pool_wait_seconds, pooled=settings.database.pooled)
+        yield Database(
+            pool,
+            pooled=settings.database.pooled,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            lock_timeout_seconds=settings.lock_timeout_seconds,
+        )
     finally:
-        await close_pool(pool)
-
-
-async def close_pool(pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """Close it within POOL_CLOSE_SECONDS, whatever still runs on it."""
-    try:
-        async with asyncio.timeout(POOL_CLOSE_SECONDS):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
+        await pool.close(POOL_CLOSE_SECONDS)
 
 
 def build_services(database: Database) -> Services:
@@ -111,6 +111,7 @@ def build_services(database: Database) -> Services:
     clock, ids = SystemClock(), Uuid7Source()
     journal = PostgresJournal(database)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
+    shifts = PostgresShifts(database)
     catalogue = PostgresCatalogue(database)
     reader = RememberedProducts(products)
     people, secrets = PostgresPeople(database), SystemSecrets()
@@ -148,6 +149,10 @@ def build_services(database: Database) -> Services:
         pay_out_credit=PayOutCredit(customers, journal, clock, ids),
         enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
         receipt_queries=PostgresReceiptQueries(database),
+        open_shift=OpenShift(journal, clock, ids),
+        move_cash=MoveCash(journal, clock, ids),
+        close_shift=CloseShift(shifts, journal, clock, ids),
+        shift_queries=shifts,
         ledger_queries=PostgresLedgerQueries(database),
         change_store=ChangeStore(people, journal, clock, ids),
         add_operator=AddOperator(journal, clock, ids),
