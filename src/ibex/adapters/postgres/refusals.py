@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
@@ -28,6 +29,8 @@ from ibex.domain.shared.errors import (
 )
 
 KEY_EXISTS: Final = "IB005"
+# Amounts in a DETAIL are numbers with decimals, which must not pass through a float.
+_DECODE: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def _products(rows: list[dict[str, Any]]) -> list[dict[str, object]]:
@@ -128,7 +131,7 @@ def refusal(state: str, detail: str, constraint: str) -> DomainError | None:
     """The same from the parts: SQLSTATE, DETAIL and the constraint's name."""
     make = BY_STATE.get(state)
     if make is not None:
-        return make(msgspec.json.decode(detail) if detail else {})
+        return make(_DECODE(detail) if detail else {})
     if constraint in _TAKEN:
         field, message = _TAKEN[constraint]
         return AlreadyExists(message, field=field)
