@@ -87,6 +87,8 @@ CREATE TABLE ibex.customers (
   balance numeric NOT NULL DEFAULT 0,
   account_credit numeric NOT NULL DEFAULT 0
     CONSTRAINT customers_account_credit_not_negative CHECK (account_credit >= 0),
+  opening_due numeric NOT NULL DEFAULT 0
+    CONSTRAINT customers_opening_due_not_negative CHECK (opening_due >= 0),
   active boolean NOT NULL DEFAULT true,
   version integer NOT NULL DEFAULT 1,
   created_at timestamptz NOT NULL,

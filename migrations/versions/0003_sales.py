@@ -26,7 +26,8 @@ CREATE TABLE ibex.shifts (
   expected_cash numeric,
   counted_cash numeric,
   difference numeric,
-  report jsonb,
+  -- json, not jsonb: the closing report is kept as it was first answered, in its order.
+  report json,
   version integer NOT NULL DEFAULT 1,
   CONSTRAINT shifts_pk PRIMARY KEY (store_id, id),
   CONSTRAINT shifts_number_unique UNIQUE (store_id, number),
@@ -46,6 +47,7 @@ CREATE TABLE ibex.invoices (
   status text NOT NULL CONSTRAINT invoices_status_known CHECK (status IN ('DRAFT', 'UNPAID', 'PAID', 'CANCELLED')),
   customer_id uuid,
   operator_id uuid NOT NULL,
+  shift_id uuid,
   currency text NOT NULL,
   prices_include_tax boolean NOT NULL,
   line_count integer NOT NULL CONSTRAINT invoices_have_lines CHECK (line_count >= 1),
@@ -72,6 +74,7 @@ CREATE TABLE ibex.invoices (
   CONSTRAINT invoices_number_unique UNIQUE (store_id, number),
   CONSTRAINT invoices_customer_fk FOREIGN KEY (store_id, customer_id) REFERENCES ibex.customers (store_id, id),
   CONSTRAINT invoices_operator_fk FOREIGN KEY (store_id, operator_id) REFERENCES ibex.operators (store_id, id),
+  CONSTRAINT invoices_shift_fk FOREIGN KEY (store_id, shift_id) REFERENCES ibex.shifts (store_id, id),
   CONSTRAINT invoices_issued_are_numbered CHECK ((status IN ('UNPAID', 'PAID')) = (number IS NOT NULL)
     AND (number IS NULL) = (issued_at IS NULL)),
   CONSTRAINT invoices_totals_add_up CHECK (total = net_total + tax_total + rounding),
@@ -84,6 +87,8 @@ CREATE TABLE ibex.invoices (
 CREATE INDEX invoices_by_creation ON ibex.invoices (store_id, created_at, id);
 CREATE INDEX invoices_by_status ON ibex.invoices (store_id, status, created_at, id) WHERE status IN ('DRAFT', 'UNPAID');
 CREATE INDEX invoices_by_customer ON ibex.invoices (store_id, customer_id, created_at, id) WHERE customer_id IS NOT NULL;
+CREATE INDEX invoices_owed ON ibex.invoices (store_id, customer_id, business_date, number) WHERE status = 'UNPAID';
+CREATE INDEX invoices_by_shift ON ibex.invoices (store_id, shift_id) WHERE shift_id IS NOT NULL;
 CREATE INDEX invoices_by_day ON ibex.invoices (store_id, business_date, number) WHERE number IS NOT NULL;
 
 CREATE TABLE ibex.invoice_lines (
@@ -119,6 +124,7 @@ CREATE TABLE ibex.credit_notes (
   invoice_id uuid,
   customer_id uuid,
   operator_id uuid NOT NULL,
+  shift_id uuid,
   currency text NOT NULL,
   prices_include_tax boolean NOT NULL,
   reason text NOT NULL,
@@ -136,11 +142,13 @@ CREATE TABLE ibex.credit_notes (
   CONSTRAINT credit_notes_invoice_fk FOREIGN KEY (store_id, invoice_id) REFERENCES ibex.invoices (store_id, id),
   CONSTRAINT credit_notes_customer_fk FOREIGN KEY (store_id, customer_id) REFERENCES ibex.customers (store_id, id),
   CONSTRAINT credit_notes_operator_fk FOREIGN KEY (store_id, operator_id) REFERENCES ibex.operators (store_id, id),
+  CONSTRAINT credit_notes_shift_fk FOREIGN KEY (store_id, shift_id) REFERENCES ibex.shifts (store_id, id),
   CONSTRAINT credit_notes_totals_add_up CHECK (total = net_total + tax_total + rounding),
   CONSTRAINT credit_notes_refund_within_total CHECK (refunded <= total)
 );
 CREATE INDEX credit_notes_by_invoice ON ibex.credit_notes (store_id, invoice_id) WHERE invoice_id IS NOT NULL;
 CREATE INDEX credit_notes_by_customer ON ibex.credit_notes (store_id, customer_id) WHERE customer_id IS NOT NULL;
+CREATE INDEX credit_notes_by_shift ON ibex.credit_notes (store_id, shift_id) WHERE shift_id IS NOT NULL;
 CREATE INDEX credit_notes_by_day ON ibex.credit_notes (store_id, business_date, number);
 
 CREATE TABLE ibex.credit_note_lines (
@@ -189,6 +197,9 @@ CREATE TABLE ibex.payments (
   invoice_id uuid,
   credit_note_id uuid,
   customer_id uuid,
+  -- For a debt from before the shop moved in (customers.opening_due). A payment of a customer for no document and no
+  -- such debt is money on account: it came onto the account (RECEIPT) or was paid back from it (REFUND).
+  for_opening boolean NOT NULL DEFAULT false,
   shift_id uuid,
   operator_id uuid NOT NULL,
   business_date date NOT NULL,
@@ -197,6 +208,8 @@ CREATE TABLE ibex.payments (
   CONSTRAINT payments_pk PRIMARY KEY (store_id, id),
   CONSTRAINT payments_tender_adds_up CHECK (tendered = amount + change_due),
   CONSTRAINT payments_have_a_purpose CHECK (invoice_id IS NOT NULL OR credit_note_id IS NOT NULL OR customer_id IS NOT NULL),
+  CONSTRAINT payments_opening_is_a_customers CHECK (NOT for_opening
+    OR (kind = 'RECEIPT' AND customer_id IS NOT NULL AND invoice_id IS NULL AND credit_note_id IS NULL)),
   CONSTRAINT payments_invoice_fk FOREIGN KEY (store_id, invoice_id) REFERENCES ibex.invoices (store_id, id),
   CONSTRAINT payments_credit_note_fk FOREIGN KEY (store_id, credit_note_id) REFERENCES ibex.credit_notes (store_id, id),
   CONSTRAINT payments_customer_fk FOREIGN KEY (store_id, customer_id) REFERENCES ibex.customers (store_id, id),
@@ -204,9 +217,13 @@ CREATE TABLE ibex.payments (
   CONSTRAINT payments_operator_fk FOREIGN KEY (store_id, operator_id) REFERENCES ibex.operators (store_id, id)
 );
 CREATE INDEX payments_by_receipt ON ibex.payments (store_id, receipt_number, id);
+CREATE INDEX payments_by_receipt_id ON ibex.payments (store_id, receipt_id);
 CREATE INDEX payments_by_invoice ON ibex.payments (store_id, invoice_id) WHERE invoice_id IS NOT NULL;
 CREATE INDEX payments_by_credit_note ON ibex.payments (store_id, credit_note_id) WHERE credit_note_id IS NOT NULL;
 CREATE INDEX payments_by_customer ON ibex.payments (store_id, customer_id) WHERE customer_id IS NOT NULL;
+-- What moves customers' account credit and settles their opening debts: few rows.
+CREATE INDEX payments_on_account ON ibex.payments (store_id, customer_id, business_date)
+  WHERE customer_id IS NOT NULL AND (method = 'ACCOUNT' OR (invoice_id IS NULL AND credit_note_id IS NULL));
 CREATE INDEX payments_by_shift ON ibex.payments (store_id, shift_id) WHERE shift_id IS NOT NULL;
 CREATE INDEX payments_by_day ON ibex.payments (store_id, business_date);
 

@@ -54,6 +54,8 @@ CREATE UNIQUE INDEX ledger_entries_one_entry_per_credit_note ON ibex.ledger_entr
 CREATE INDEX ledger_entries_by_customer ON ibex.ledger_entries (store_id, customer_id, business_date, seq)
   INCLUDE (debit, credit)
   WHERE customer_id IS NOT NULL;
+CREATE INDEX ledger_entries_openings ON ibex.ledger_entries (store_id, customer_id, business_date, seq)
+  WHERE type = 'OPENING';
 CREATE INDEX ledger_entries_by_day ON ibex.ledger_entries (store_id, business_date, seq);
 
 CREATE TABLE ibex.stock_movements (

@@ -7,7 +7,8 @@ stand for numbers that are not known before the counters are locked.
 
 SQLSTATEs it raises, each with JSON in DETAIL: IB001 insufficient stock, IB002 product changed, IB003 document changed,
 IB004 credit limit, IB005 idempotency key exists, IB006 request in progress, IB007 not found, IB008 shift closed,
-IB009 record changed, IB010 product inactive, IB011 less on account than asked, IB012 customer inactive.
+IB009 record (or a customer's opening debt) changed, IB010 product inactive, IB011 less on account than asked,
+IB012 customer inactive.
 """
 
 from alembic import op
@@ -78,12 +79,14 @@ BEGIN
   FROM (
     SELECT w.customer_id, w.delta, c.balance, c.credit_limit, c.account_credit,
       CASE WHEN c.id IS NULL THEN 'IB007'
+           WHEN c.opening_due <> w.opening_was THEN 'IB009'
            WHEN c.account_credit + w.account_credit < 0 THEN 'IB011'
            WHEN w.enforce_limit AND w.delta > 0 AND c.balance + w.delta > c.credit_limit THEN 'IB004'
            WHEN w.must_be_active AND NOT c.active THEN 'IB012'
       END AS why
     FROM (SELECT * FROM jsonb_to_recordset(p_balances) AS b(customer_id uuid, delta numeric, account_credit numeric,
-                                                            enforce_limit boolean, must_be_active boolean)
+                                                            opening_was numeric, enforce_limit boolean,
+                                                            must_be_active boolean)
           ORDER BY b.customer_id) w
     LEFT JOIN LATERAL (
       SELECT * FROM ibex.customers x WHERE x.store_id = p_store AND x.id = w.customer_id FOR UPDATE
@@ -93,9 +96,12 @@ BEGIN
     RAISE EXCEPTION 'balance' USING ERRCODE = (SELECT min(r ->> 'why') FROM jsonb_array_elements(v_refused) r),
       DETAIL = v_refused::text;
   END IF;
-  UPDATE ibex.customers c SET balance = c.balance + w.delta, account_credit = c.account_credit + w.account_credit
-    FROM jsonb_to_recordset(p_balances) AS w(customer_id uuid, delta numeric, account_credit numeric)
-    WHERE c.store_id = p_store AND c.id = w.customer_id AND (w.delta <> 0 OR w.account_credit <> 0);
+  UPDATE ibex.customers c SET balance = c.balance + w.delta, account_credit = c.account_credit + w.account_credit,
+      opening_due = c.opening_due + coalesce(w.opening_due, 0)
+    FROM jsonb_to_recordset(p_balances) AS w(customer_id uuid, delta numeric, account_credit numeric,
+                                             opening_due numeric)
+    WHERE c.store_id = p_store AND c.id = w.customer_id
+      AND (w.delta <> 0 OR w.account_credit <> 0 OR w.opening_due <> 0);
   RETURN v_opening;
 END $$;
 """
@@ -112,6 +118,10 @@ BEGIN
   FOR r IN SELECT value FROM jsonb_array_elements(p_records) LOOP
     IF NOT (r ->> 't' = ANY (ibex.record_tables())) THEN
       RAISE EXCEPTION 'table % is not written through records', r ->> 't';
+    END IF;
+    IF r ? 'rows' THEN
+      PERFORM ibex.post_record_run(p_store, r);
+      CONTINUE;
     END IF;
     IF r ->> 'op' = 'delete' THEN
       EXECUTE format('DELETE FROM ibex.%1$I t USING jsonb_populate_record(NULL::ibex.%1$I, $2) k
@@ -188,6 +198,9 @@ BEGIN
       RAISE EXCEPTION 'document changed' USING ERRCODE = 'IB003', DETAIL = v_refused::text;
     END IF;
   END IF;
+  IF p_head ? 'locks' THEN
+    PERFORM ibex.post_locks(v_store, p_head);
+  END IF;
   IF p_head ? 'stock' THEN
     v_moved := ibex.post_stock(v_store, p_head -> 'stock');
   END IF;
@@ -200,6 +213,16 @@ BEGIN
     IF NOT FOUND THEN
       RAISE EXCEPTION 'shift closed' USING ERRCODE = 'IB008',
         DETAIL = jsonb_build_object('shift_id', p_head ->> 'shift_id')::text;
+    END IF;
+  END IF;
+
+  IF p_head ? 'close' THEN
+    -- Waits for every posting that holds the shift FOR SHARE; those that come later find it closed.
+    PERFORM 1 FROM ibex.shifts s
+      WHERE s.store_id = v_store AND s.id = (p_head -> 'close' ->> 'shift_id')::uuid AND s.status = 'OPEN' FOR UPDATE;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'shift closed' USING ERRCODE = 'IB008',
+        DETAIL = jsonb_build_object('shift_id', p_head -> 'close' ->> 'shift_id')::text;
     END IF;
   END IF;
 
@@ -234,6 +257,14 @@ BEGIN
              LATERAL (VALUES (s.balance_at, m.balance), (s.quantity_at, m.quantity)) f(place, value)
              WHERE f.place IS NOT NULL LOOP
       p_rows := replace(p_rows, n ->> 0, n ->> 1);
+      v_numbers := v_numbers || jsonb_build_object(n ->> 0, n ->> 1);
+    END LOOP;
+  END IF;
+  IF p_head ? 'close' THEN
+    -- The places stand inside JSON strings (the kept answer, the audit), so that what goes there is escaped.
+    FOR n IN SELECT value FROM jsonb_array_elements(
+        ibex.close_shift(v_store, v_operator, v_at, p_head -> 'close', v_last.shift_number)) LOOP
+      p_rows := replace(p_rows, n ->> 0, regexp_replace(to_json(n ->> 1)::text, '^"|"$', '', 'g'));
       v_numbers := v_numbers || jsonb_build_object(n ->> 0, n ->> 1);
     END LOOP;
   END IF;

@@ -16,11 +16,11 @@ BEGIN
     PERFORM ibex.post_records(p_store, p_rows -> 'records');
   END IF;
   IF p_rows ? 'invoices' THEN
-    INSERT INTO ibex.invoices (store_id, id, number, status, customer_id, operator_id, currency, prices_include_tax,
-        line_count, subtotal, discount_total, net_total, tax_total, rounding, total, paid, discount, note, offline,
+    INSERT INTO ibex.invoices (store_id, id, number, status, customer_id, operator_id, shift_id, currency,
+        prices_include_tax, line_count, subtotal, discount_total, net_total, tax_total, rounding, total, paid, discount, note, offline,
         oversold, due_date, business_date, occurred_at, created_at, issued_at)
-      SELECT p_store, id, number, status, customer_id, p_operator, currency, prices_include_tax,
-        line_count, subtotal, discount_total, net_total, tax_total, rounding, total, paid, discount, note, offline,
+      SELECT p_store, id, number, status, customer_id, p_operator, shift_id, currency,
+        prices_include_tax, line_count, subtotal, discount_total, net_total, tax_total, rounding, total, paid, discount, note, offline,
         EXISTS (SELECT 1 FROM jsonb_array_elements(p_moved) m WHERE (m ->> 'oversold')::boolean), due_date,
         business_date, occurred_at, p_at, issued_at
       FROM jsonb_populate_recordset(NULL::ibex.invoices, p_rows -> 'invoices');
@@ -38,10 +38,10 @@ BEGIN
       WHERE l.store_id = p_store AND l.invoice_id = w.invoice_id AND l.line_no = w.line_no;
   END IF;
   IF p_rows ? 'credit_notes' THEN
-    INSERT INTO ibex.credit_notes (store_id, id, number, invoice_id, customer_id, operator_id, currency,
+    INSERT INTO ibex.credit_notes (store_id, id, number, invoice_id, customer_id, operator_id, shift_id, currency,
         prices_include_tax, reason, line_count, net_total, tax_total, rounding, total, refunded, business_date,
         occurred_at, issued_at)
-      SELECT p_store, id, number, invoice_id, customer_id, p_operator, currency,
+      SELECT p_store, id, number, invoice_id, customer_id, p_operator, shift_id, currency,
         prices_include_tax, reason, line_count, net_total, tax_total, rounding, total, refunded, business_date,
         occurred_at, p_at
       FROM jsonb_populate_recordset(NULL::ibex.credit_notes, p_rows -> 'credit_notes');
@@ -53,10 +53,11 @@ BEGIN
   END IF;
   IF p_rows ? 'payments' THEN
     INSERT INTO ibex.payments (store_id, id, receipt_id, receipt_number, kind, method, amount, tendered, change_due,
-        reference, invoice_id, credit_note_id, customer_id, shift_id, operator_id, business_date, occurred_at,
-        recorded_at)
+        reference, invoice_id, credit_note_id, customer_id, for_opening, shift_id, operator_id, business_date,
+        occurred_at, recorded_at)
       SELECT p_store, id, receipt_id, receipt_number, kind, method, amount, tendered, change_due,
-        reference, invoice_id, credit_note_id, customer_id, shift_id, p_operator, business_date, occurred_at, p_at
+        reference, invoice_id, credit_note_id, customer_id, coalesce(for_opening, false), shift_id, p_operator,
+        business_date, occurred_at, p_at
       FROM jsonb_populate_recordset(NULL::ibex.payments, p_rows -> 'payments');
   END IF;
   IF p_rows ? 'ledger_entries' THEN

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from ibex.adapters.postgres.database import Database, Record
-from ibex.domain.catalog.model import Product, ProductRef
-from ibex.domain.shared.ids import ProductId, StoreId
+from ibex.domain.catalog.model import Category, Product, ProductRef
+from ibex.domain.shared.ids import CategoryId, ProductId, StoreId
 
 COLUMNS: Final = """
 p.id, p.store_id, p.sku, p.name, p.category_id, p.unit, p.unit_price, p.cost_price, p.tax_rate, p.track_stock, p.stock,
@@ -30,7 +30,16 @@ REMEMBERED: Final = 50_000
 REMEMBERED_SECONDS: Final = 300.0
 
 
-def product_of(row: Record) -> Product:
+CATEGORY_COLUMNS: Final = "c.id, c.store_id, c.name, c.active, c.version, c.created_at, c.updated_at"
+CATEGORIES: Final = f"SELECT {CATEGORY_COLUMNS} FROM ibex.categories c WHERE c.store_id = $1"
+
+
+def category_of(row: Record) -> Category:
+    """A row of CATEGORY_COLUMNS as a category."""
+    return Category(**dict(row))
+
+
+def product_of(row: Record | dict[str, Any]) -> Product:
     """A row of COLUMNS as a product."""
     values = dict(row)
     values["barcodes"] = tuple(values["barcodes"])
@@ -59,6 +68,27 @@ class PostgresProducts:
             [ref.barcode for ref in wanted if ref.barcode is not None],
         )
         return [product_of(row) for row in rows]
+
+
+class PostgresCatalogue:
+    """Implements CatalogueRepository. One round trip each."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._products = PostgresProducts(database)
+
+    async def named(self, store_id: StoreId, refs: Sequence[ProductRef]) -> Sequence[Product]:
+        """See the port."""
+        return await self._products.find(store_id, refs)
+
+    async def categories(self, store_id: StoreId) -> Sequence[Category]:
+        """See the port."""
+        return [category_of(row) for row in await self._database.read(CATEGORIES, store_id)]
+
+    async def category(self, store_id: StoreId, category_id: CategoryId) -> Category | None:
+        """See the port."""
+        row = await self._database.read_one(f"{CATEGORIES} AND c.id = $2", store_id, category_id)
+        return None if row is None else category_of(row)
 
 
 class FreshProducts:

@@ -12,8 +12,8 @@ from ibex.domain.shared.ids import CustomerId, StoreId
 from ibex.domain.shared.paging import Page, PageRequest
 
 COLUMNS: Final = """
-c.id, c.store_id, c.name, c.phone, c.email, c.address, c.credit_limit, c.balance, c.account_credit, c.active, c.version,
-c.created_at, c.updated_at
+c.id, c.store_id, c.name, c.phone, c.email, c.address, c.credit_limit, c.balance, c.account_credit, c.opening_due,
+c.active, c.version, c.created_at, c.updated_at
 """
 GET: Final = f"SELECT {COLUMNS} FROM ibex.customers c WHERE c.store_id = $1 AND c.id = $2"
 

@@ -16,7 +16,8 @@ from ibex.domain.shared.money import Currency
 COLUMNS: Final = """
 i.store_id, i.id, i.number, i.status, i.customer_id, i.operator_id, i.currency, i.prices_include_tax, i.subtotal,
 i.discount_total, i.net_total, i.tax_total, i.rounding, i.total, i.paid, i.credited, i.discount, i.note, i.offline,
-i.oversold, i.due_date, i.business_date, i.occurred_at, i.created_at, i.issued_at, i.cancelled_at, i.version,
+i.oversold, i.due_date, i.shift_id, i.business_date, i.occurred_at, i.created_at, i.issued_at, i.cancelled_at,
+i.version,
 (SELECT json_agg(json_build_array(l.line_no, l.product_id, l.sku, l.name, l.unit_price::text, l.quantity::text,
           l.tax_rate::text, l.cost_price::text, l.gross::text, l.discount::text, l.order_discount::text, l.net::text,
           l.tax::text, l.total::text, l.returned::text) ORDER BY l.line_no)
@@ -103,6 +104,7 @@ def invoice_of(row: Record) -> Invoice:
         offline=row["offline"],
         oversold=row["oversold"],
         due_date=row["due_date"],
+        shift_id=row["shift_id"],
         business_date=row["business_date"],
         occurred_at=row["occurred_at"],
         created_at=row["created_at"],

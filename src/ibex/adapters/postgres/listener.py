@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import structlog
 
-from ibex.adapters.postgres.database import LOST
-from ibex.adapters.postgres.engine import Connection, connect_direct
+from ibex.adapters.postgres.engine import Connection, connect_direct, keep_alive
 from ibex.adapters.postgres.nudge import CHANNEL
+from ibex.adapters.postgres.pool import CONNECT_FAILURES
 from ibex.settings import DatabaseSettings
 
 APPLICATION_NAME: Final = "ibex-worker-listen"
@@ -35,7 +35,7 @@ async def listen(database: DatabaseSettings, heard: Callable[[], None]) -> None:
     while True:
         try:
             connection = await connect_direct(database, APPLICATION_NAME)
-        except (*LOST, TimeoutError) as error:
+        except CONNECT_FAILURES as error:
             log.warning("listen_unreachable", error=type(error).__name__, again_in_seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -43,7 +43,7 @@ async def listen(database: DatabaseSettings, heard: Callable[[], None]) -> None:
         pause = 1.0
         try:
             await _hear(connection, heard)
-        except (*LOST, TimeoutError) as error:
+        except CONNECT_FAILURES as error:
             log.warning("listen_lost", error=type(error).__name__)
         finally:
             # It has no state worth a farewell, and the network may be gone.
@@ -60,6 +60,7 @@ async def _hear(connection: Connection, heard: Callable[[], None]) -> None:
     def on_loss(_: Any) -> None:
         lost.set()
 
+    keep_alive(connection)
     connection.add_termination_listener(on_loss)
     await connection.add_listener(CHANNEL, on_notify)
     heard()

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from ibex.adapters.postgres.database import Database
+from ibex.domain.sales.offline import BatchItem, BatchJournal, ItemReport
 from ibex.domain.shared.errors import TemporarilyUnavailable
 from ibex.domain.shared.ids import StoreId
 from ibex.domain.shared.journal import Added, Changes, Event, Journal, Posted, Reply
@@ -33,7 +37,11 @@ class Nudge:
         """Within GATHER_SECONDS; all that comes meanwhile goes with it. Never raises, never waits."""
         if not self._gathering:
             self._gathering = True
-            task = asyncio.get_running_loop().create_task(self._send())
+            task = asyncio.get_running_loop().create_task(
+                # Without the context of the request that happened to be first: its deadline is not this one's.
+                self._send(),
+                context=contextvars.Context(),
+            )
             # The event loop itself holds tasks weakly.
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
@@ -67,3 +75,25 @@ class NudgingJournal:
 
     def _wakes(self, fact: object) -> bool:
         return isinstance(fact, Event) or (isinstance(fact, Added) and isinstance(fact.thing, self._work))
+
+
+class NudgingBatches:
+    """The same for the batches of offline tills."""
+
+    def __init__(self, batches: BatchJournal, nudge: Nudge) -> None:
+        self._batches = batches
+        self._nudge = nudge
+
+    async def post_batch(
+        self,
+        store_id: StoreId,
+        at: datetime,
+        items: Sequence[BatchItem],
+        reply: Reply,
+        conclude: Callable[[Sequence[ItemReport | None]], object],
+    ) -> Posted:
+        """See the port."""
+        posted = await self._batches.post_batch(store_id, at, items, reply, conclude)
+        if not posted.replayed:
+            self._nudge.soon()
+        return posted

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import singledispatchmethod
-from typing import Any
+from itertools import groupby
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +15,7 @@ from ibex.adapters.postgres.rows import (
     RECORDS,
     Row,
     changed_invoice_row,
+    closing_row,
     credit_note_line_row,
     credit_note_row,
     invoice_line_row,
@@ -23,10 +26,12 @@ from ibex.adapters.postgres.rows import (
     payment_row,
 )
 from ibex.domain.catalog.model import MovementKind, Product, StockMovement
-from ibex.domain.customers.model import AccountCredit
+from ibex.domain.customers.model import AccountCredit, OpeningDue
+from ibex.domain.drawer.model import DrawerClosing
 from ibex.domain.ledger.model import EntryType, LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, LineReturned
 from ibex.domain.sales.model import Invoice, InvoiceLine
+from ibex.domain.sales.receivables import Receivable
 from ibex.domain.sales.tender import Payment
 from ibex.domain.shared.journal import (
     Added,
@@ -42,6 +47,10 @@ from ibex.domain.shared.journal import (
 
 _ENCODE = msgspec.json.Encoder(decimal_format="string").encode
 
+LOCKED_FIRST: Final = frozenset({"products", "customers", "shifts"})
+RECORDS_ONE_BY_ONE: Final = 50
+"""More records than these are put together into statements that write many rows at once."""
+
 
 class Posting:
     """Collects the rows of one posting."""
@@ -52,6 +61,7 @@ class Posting:
         self._guards: list[Row] = []
         self._stock: list[Row] = []
         self._balances: dict[Any, Row] = {}
+        self._closing: Row | None = None
         for fact in changes.facts:
             self.take(fact)
 
@@ -71,6 +81,8 @@ class Posting:
             head["status"] = reply.status
         if self._guards:
             head["invoices"] = self._guards
+        if locks := self._locks():
+            head["locks"] = locks
         if self._stock:
             head["stock"] = self._stock
             if any("balance_at" in row or "quantity_at" in row for row in self._stock):
@@ -79,14 +91,27 @@ class Posting:
             head["balances"] = list(self._balances.values())
         if changes.shift_id is not None:
             head["shift_id"] = changes.shift_id
+        if self._closing is not None:
+            head["close"] = self._closing
         return _ENCODE(head).decode()
 
     def rows(self, body: bytes | None) -> str:
         """The second argument of ``ibex.post``; ``body`` is the answer to keep."""
         rows: dict[str, Any] = dict(self._rows)
+        if len(rows.get("records", ())) > RECORDS_ONE_BY_ONE:
+            rows["records"] = runs_of(rows["records"])
         if body is not None:
             rows["body"] = body.decode()
         return _ENCODE(rows).decode()
+
+    def _locks(self) -> dict[str, list[Any]]:
+        # What a sale locks before the counters must be locked before them by whoever changes it, too: else the two
+        # wait for each other. The database takes them in its one order.
+        locks: dict[str, list[Any]] = {}
+        for record in self._rows.get("records", ()):
+            if record["op"] == "update" and record["t"] in LOCKED_FIRST:
+                locks.setdefault(record["t"], []).append(record["id"])
+        return locks
 
     def _counts(self) -> dict[str, int]:
         counts: dict[str, int] = Tally(counter.value for counter, _ in self._changes.numbers)
@@ -136,7 +161,7 @@ class Posting:
             for line in thing.lines:
                 self._put("invoice_lines", invoice_line_row(thing.id, line))
         elif isinstance(thing, CreditNote):
-            self._put("credit_notes", credit_note_row(thing))
+            self._put("credit_notes", credit_note_row(thing) | {"shift_id": self._changes.shift_id})
             for part in thing.lines:
                 self._put("credit_note_lines", credit_note_line_row(thing, part))
         elif isinstance(thing, tuple) and isinstance(thing[1], InvoiceLine):
@@ -157,6 +182,8 @@ class Posting:
             self._guards.append({"id": thing.id, "version": thing.version})
             table, row = "invoices", changed_invoice_row(thing)
         else:
+            if isinstance(thing, Receivable):
+                self._guards.append({"id": thing.id, "version": thing.version})
             table, to_row = RECORDS[type(thing)]
             row = self._stamped(to_row(thing), thing, new=False)
         self._put("records", {"t": table, "op": "update", "id": thing.id, "version": thing.version, "row": row})
@@ -208,6 +235,17 @@ class Posting:
         self._balance(fact.customer_id)["account_credit"] += fact.amount
 
     @take.register
+    def _(self, fact: OpeningDue) -> None:
+        balance = self._balance(fact.customer_id)
+        balance["opening_due"] = balance.get("opening_due", Decimal(0)) + fact.amount
+        if fact.expected is not None:
+            balance["opening_was"] = fact.expected
+
+    @take.register
+    def _(self, fact: DrawerClosing) -> None:
+        self._closing = closing_row(fact)
+
+    @take.register
     def _(self, fact: BalanceTouch) -> None:
         balance = self._balance(fact.customer_id)
         balance["must_be_active"] = balance["must_be_active"] or fact.must_be_active
@@ -234,3 +272,15 @@ class Posting:
     @take.register
     def _(self, fact: Event) -> None:
         self._put("events", {"seq": self._seq("events"), "id": fact.id, "type": fact.type, "data": fact.data})
+
+
+def runs_of(records: Sequence[Row]) -> list[Row]:
+    """Neighbours that do the same to the same columns of the same table, as one record with many rows."""
+    runs: list[Row] = []
+    for (table, op, _), group in groupby(records, key=lambda r: (r["t"], r["op"], tuple(r["row"]))):
+        if op == "update":
+            rows = [{"id": r["id"], "version": r["version"], "changed": r["row"]} for r in group]
+        else:
+            rows = [r["row"] for r in group]
+        runs.append({"t": table, "op": op, "rows": rows})
+    return runs

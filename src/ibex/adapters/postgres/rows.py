@@ -6,14 +6,16 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from ibex.domain.catalog.model import Barcode, PriceChange, Product, StockMovement
+from ibex.domain.catalog.model import Barcode, Category, PriceChange, Product, StockMovement
 from ibex.domain.customers.model import Customer
+from ibex.domain.drawer.model import DrawerClosing, Shift, ShiftMovement
 from ibex.domain.events.model import NewSecret, Replay, Webhook, WebhookSecret
 from ibex.domain.identity.model import ApiToken, Operator, Store
 from ibex.domain.ledger.model import LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, CreditNoteLine, LineReturned
 from ibex.domain.sales.model import Invoice, InvoiceLine
 from ibex.domain.sales.pricing import Discount
+from ibex.domain.sales.receivables import Receivable
 from ibex.domain.sales.tender import Payment
 
 Row = dict[str, Any]
@@ -51,6 +53,7 @@ def invoice_row(invoice: Invoice) -> Row:
         "note": invoice.note,
         "offline": invoice.offline,
         "due_date": invoice.due_date,
+        "shift_id": invoice.shift_id,
         "business_date": invoice.business_date,
         "occurred_at": invoice.occurred_at,
         "issued_at": invoice.issued_at,
@@ -150,6 +153,7 @@ def payment_row(payment: Payment) -> Row:
         "invoice_id": payment.invoice_id,
         "credit_note_id": payment.credit_note_id,
         "customer_id": payment.customer_id,
+        "for_opening": payment.for_opening,
         "shift_id": payment.shift_id,
         "business_date": payment.business_date,
         "occurred_at": payment.occurred_at,
@@ -229,6 +233,55 @@ def customer_row(customer: Customer) -> Row:
         "address": customer.address,
         "credit_limit": customer.credit_limit,
         "active": customer.active,
+    }
+
+
+def category_row(category: Category) -> Row:
+    """The columns of ``ibex.categories``."""
+    return {"name": category.name, "active": category.active}
+
+
+def receivable_row(receivable: Receivable) -> Row:
+    """What a settlement changes of ``ibex.invoices``."""
+    return {"status": receivable.status, "paid": receivable.paid, "credited": receivable.credited}
+
+
+def shift_row(shift: Shift) -> Row:
+    """The columns of ``ibex.shifts`` of one that opens."""
+    return {
+        "drawer": shift.drawer,
+        "status": shift.status,
+        "opened_by": shift.opened_by,
+        "opened_at": shift.opened_at,
+        "business_date": shift.business_date,
+        "opening_float": shift.opening_float,
+        "version": shift.version,
+    }
+
+
+def shift_movement_row(movement: ShiftMovement) -> Row:
+    """The columns of ``ibex.shift_movements``."""
+    return {
+        "shift_id": movement.shift_id,
+        "kind": movement.kind,
+        "amount": movement.amount,
+        "reason": movement.reason,
+        "operator_id": movement.operator_id,
+        "recorded_at": movement.recorded_at,
+    }
+
+
+def closing_row(closing: DrawerClosing) -> Row:
+    """What ``ibex.close_shift`` is told."""
+    return {
+        "shift_id": closing.shift_id,
+        "counted_cash": closing.counted_cash,
+        "denominations": [{"value": f"{d.value:f}", "count": d.count} for d in closing.denominations] or None,
+        "note": closing.note,
+        "exponent": closing.currency.exponent,
+        "expected_at": str(closing.expected_at),
+        "difference_at": str(closing.difference_at),
+        "report_at": str(closing.report_at),
     }
 
 
@@ -314,9 +367,13 @@ def replay_row(replay: Replay) -> Row:
 
 RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Product: ("products", product_row),
+    Category: ("categories", category_row),
     Barcode: ("product_barcodes", barcode_row),
     PriceChange: ("price_changes", price_change_row),
     Customer: ("customers", customer_row),
+    Receivable: ("invoices", receivable_row),
+    Shift: ("shifts", shift_row),
+    ShiftMovement: ("shift_movements", shift_movement_row),
     Operator: ("operators", operator_row),
     ApiToken: ("api_tokens", token_row),
     Store: ("stores", store_row),

@@ -18,6 +18,22 @@ MAX_BARCODES: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    """A shelf of the catalogue. Archived (not ``active``) it keeps its products and its place in reports."""
+
+    id: CategoryId
+    store_id: StoreId
+    name: str
+    active: bool = True
+    version: int = 1
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        label(self.name, field="name", max_length=100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
     """Something that the store sells. Amounts of money are in the store's currency, ``tax_rate`` in percent."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from ibex.domain.catalog.model import Product, ProductRef
-from ibex.domain.shared.ids import ProductId, StoreId
+from ibex.domain.catalog.model import Category, Product, ProductRef
+from ibex.domain.shared.ids import CategoryId, ProductId, StoreId
 
 
 class ProductReader(Protocol):
@@ -30,4 +30,20 @@ class ProductRepository(Protocol):
 
     async def get(self, store_id: StoreId, product_id: ProductId) -> Product | None:
         """The product, or None if the store has none of that id."""
+        ...
+
+
+class CatalogueRepository(Protocol):
+    """Many products at once, and the categories, as they are now (never remembered)."""
+
+    async def named(self, store_id: StoreId, refs: Sequence[ProductRef]) -> Sequence[Product]:
+        """The products that the references name, each once; a missing one is left out."""
+        ...
+
+    async def categories(self, store_id: StoreId) -> Sequence[Category]:
+        """All the categories, archived ones too."""
+        ...
+
+    async def category(self, store_id: StoreId, category_id: CategoryId) -> Category | None:
+        """The category, or None if the store has none of that id."""
         ...

@@ -141,7 +141,7 @@ class ChangeProduct:
             *(Added(thing=Barcode(code=c, product_id=after.id)) for c in after.barcodes if c not in before.barcodes)
         )
         written = replace(after, version=before.version + 1, updated_at=now)
-        if _price(before) != _price(after):
+        if price_of(before) != price_of(after):
             changes.add(price_change(changes, actor, written, self._ids))
         tell_product(changes, self._ids, "product.changed", written, before=before)
         posted = await self._journal.post(changes, reply, written)
@@ -321,5 +321,6 @@ def facts_of(product: Product) -> dict[str, object]:
     }
 
 
-def _price(product: Product) -> tuple[Decimal, Decimal | None, Decimal]:
+def price_of(product: Product) -> tuple[Decimal, Decimal | None, Decimal]:
+    """What the price history keeps of a product."""
     return product.unit_price, product.cost_price, product.tax_rate

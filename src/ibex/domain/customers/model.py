@@ -27,6 +27,8 @@ class Customer:
     """What the customer owes now; below zero: what the store owes. Changed by the journal alone."""
     account_credit: Decimal = ZERO
     """What of the balance is money that no invoice has used yet (overpaid, or given back on account)."""
+    opening_due: Decimal = ZERO
+    """What is left of debts from before the shop moved in. Changed by the journal alone."""
     active: bool = True
     version: int = 1
     created_at: datetime | None = None
@@ -48,3 +50,16 @@ class AccountCredit:
 
     customer_id: CustomerId
     amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningDue:
+    """A debt from before the shop moved in, added to a customer's or (below zero) paid off.
+
+    ``expected`` is what was left of such debts when it was decided: if it is another by now, the journal raises
+    ConcurrentChange.
+    """
+
+    customer_id: CustomerId
+    amount: Decimal
+    expected: Decimal | None = None

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from ibex.domain.shared.clock import business_date, time_zone
+from ibex.domain.shared.clock import business_date, day_begins, time_zone
 from ibex.domain.shared.errors import InvalidValue, PermissionRefused
 from ibex.domain.shared.ids import OperatorId, StoreId, TokenId
 from ibex.domain.shared.money import Currency, money
@@ -40,6 +40,8 @@ class Permission(StrEnum):
     CUSTOMERS_READ = "customers:read"
     CUSTOMERS_WRITE = "customers:write"
     LEDGER_READ = "ledger:read"
+    LEDGER_WRITE = "ledger:write"
+    """Enter what customers owed before the shop moved in."""
     SHIFTS_WRITE = "shifts:write"
     SHIFTS_READ = "shifts:read"
     REPORTS_READ = "reports:read"
@@ -103,6 +105,10 @@ class Store:
     def business_date(self, moment: datetime) -> date:
         """The day of trade that ``moment`` belongs to here."""
         return business_date(moment, time_zone(self.time_zone), self.day_starts_at)
+
+    def day_begins(self, day: date) -> datetime:
+        """The moment, in UTC, at which the day of trade begins here. Raises InvalidValue out of the calendar."""
+        return day_begins(day, time_zone(self.time_zone), self.day_starts_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

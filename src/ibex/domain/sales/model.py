@@ -11,11 +11,11 @@ from typing import Final
 
 from ibex.domain.sales.pricing import Discount, Priced, ToPrice, Totals, price_lines, totals
 from ibex.domain.shared.errors import InvalidTransition, InvalidValue, LimitExceeded
-from ibex.domain.shared.ids import CustomerId, InvoiceId, OperatorId, ProductId, StoreId
+from ibex.domain.shared.ids import CustomerId, InvoiceId, OperatorId, ProductId, ShiftId, StoreId
 from ibex.domain.shared.money import ZERO, Currency
 from ibex.domain.shared.text import note
 
-MAX_LINES: Final = 500
+MAX_LINES: Final = 2_000
 
 
 class InvoiceStatus(StrEnum):
@@ -106,6 +106,8 @@ class Invoice:
     offline: bool = False
     oversold: bool = False
     due_date: date | None = None
+    shift_id: ShiftId | None = None
+    """The drawer's shift that it was issued in."""
     issued_at: datetime | None = None
     cancelled_at: datetime | None = None
     version: int = 1
@@ -141,7 +143,16 @@ class Invoice:
             )
         return replace(self, status=status)
 
-    def issued(self, *, number: int, at: datetime, business_date: date, paid: Decimal, rounding: Totals) -> Invoice:
+    def issued(
+        self,
+        *,
+        number: int,
+        at: datetime,
+        business_date: date,
+        paid: Decimal,
+        rounding: Totals,
+        shift_id: ShiftId | None = None,
+    ) -> Invoice:
         """The draft as issued, paid or on credit. ``rounding`` are the totals with or without cash rounding.
 
         Raises InvalidTransition unless it is a draft, InvalidValue for a debt that is nobody's.
@@ -150,7 +161,15 @@ class Invoice:
         after = self.becoming(InvoiceStatus.PAID if settled else InvoiceStatus.UNPAID)
         if not settled and self.customer_id is None:
             raise InvalidValue("A sale on credit needs a customer.", field="customer_id")
-        return replace(after, number=number, issued_at=at, business_date=business_date, paid=paid, totals=rounding)
+        return replace(
+            after,
+            number=number,
+            issued_at=at,
+            business_date=business_date,
+            paid=paid,
+            totals=rounding,
+            shift_id=shift_id,
+        )
 
     def settled_by(self, amount: Decimal) -> Invoice:
         """After a payment of ``amount`` for it. Raises InvalidTransition if nothing is owed."""

@@ -55,6 +55,7 @@ class IssueInvoice:
             business_date=actor.store.business_date(now),
             paid=sum((one.amount for one in applied), draft.currency.zero()),
             rounding=sums,
+            shift_id=request.shift_id,
         )
         payments = receipts_for(
             changes,

@@ -78,6 +78,9 @@ class Payment:
     invoice_id: InvoiceId | None = None
     credit_note_id: CreditNoteId | None = None
     customer_id: CustomerId | None = None
+    for_opening: bool = False
+    """For a debt from before the shop moved in. A customer's payment for no document and no such debt is money on
+    account."""
     shift_id: ShiftId | None = None
 
 
@@ -91,7 +94,7 @@ def apply_tenders(due: Decimal, tenders: Sequence[Tender], currency: Currency) -
     left = due
     applied: list[Applied] = []
     for i, tender in enumerate(tenders):
-        one = _apply(left, tender, currency, field=f"payments[{i}]")
+        one = apply_tender(left, tender, currency, field=f"payments[{i}]")
         if one is not None:
             applied.append(one)
             left -= one.amount
@@ -109,7 +112,11 @@ def must_cover(due: Decimal, applied: Sequence[Applied]) -> None:
         )
 
 
-def _apply(left: Decimal, tender: Tender, currency: Currency, *, field: str) -> Applied | None:
+def apply_tender(left: Decimal, tender: Tender, currency: Currency, *, field: str) -> Applied | None:
+    """One tender applied to what is left to pay; None if there is nothing left, so that cash comes back whole.
+
+    Raises what apply_tenders raises.
+    """
     amount = None if tender.amount is None else money(tender.amount, currency, field=f"{field}.amount")
     tendered = None if tender.tendered is None else money(tender.tendered, currency, field=f"{field}.tendered")
     if amount is None:

@@ -169,3 +169,9 @@ class CustomerInactive(DomainError):
     """The customer is archived, so nothing can be sold to them on this account."""
 
     code = "customer_inactive"
+
+
+class ImportRefused(DomainError):
+    """Rows of a table have errors, so nothing of it was taken. ``details['row_errors']`` lists row, column, message."""
+
+    code = "import_refused"

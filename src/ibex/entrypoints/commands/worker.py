@@ -7,13 +7,14 @@ import contextlib
 import signal
 import sys
 from datetime import timedelta
+from typing import Final
 
 import click
 import structlog
 
 from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.deliveries import PostgresDeliveryQueue
-from ibex.adapters.postgres.engine import open_pool
+from ibex.adapters.postgres.engine import make_pool
 from ibex.adapters.postgres.housekeeping import PostgresHousekeeping
 from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.listener import listen
@@ -30,7 +31,8 @@ from ibex.entrypoints.commands.worker_loops import Worker, WorkerLimits
 from ibex.entrypoints.logs import configure_logs
 from ibex.settings import Settings, load_settings
 
-READY_PAUSE_SECONDS = 2.0
+READY_PAUSE_SECONDS: Final = 2.0
+POOL_CLOSE_SECONDS: Final = 5.0
 
 log = structlog.get_logger("ibex.worker")
 
@@ -68,14 +70,21 @@ async def work(settings: Settings, limits: WorkerLimits, *, timeout_seconds: flo
     """Runs until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    pool = await open_pool(
+    pool = make_pool(
         settings.database,
         size=settings.pool_size,
+        wait_seconds=settings.pool_wait_seconds,
         application_name="ibex-worker",
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_seconds=settings.statement_timeout_seconds,
+        lock_timeout_seconds=settings.lock_timeout_seconds,
     )
-    database = Database(pool, wait_seconds=settings.pool_wait_seconds, pooled=settings.database.pooled)
+    database = Database(
+        pool,
+        pooled=settings.database.pooled,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+        lock_timeout_seconds=settings.lock_timeout_seconds,
+    )
     sender = PinnedSender(DestinationRules(allow_loopback=settings.webhook_loopback), timeout_seconds=timeout_seconds)
     # Two timeouts and a little: a worker that is alive has always finished, or given up, before others may take over.
     lease = timedelta(seconds=2 * timeout_seconds + 5)
@@ -93,10 +102,7 @@ async def work(settings: Settings, limits: WorkerLimits, *, timeout_seconds: flo
             await asyncio.gather(ears, return_exceptions=True)
     finally:
         sender.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(5):
-                await pool.close()
-        pool.terminate()
+        await pool.close(POOL_CLOSE_SECONDS)
     log.info("worker_stopped")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
@@ -12,11 +12,13 @@ from ibex.entrypoints.http.access_log import AccessLog
 from ibex.entrypoints.http.admission import Admission
 from ibex.entrypoints.http.audit import AuditController
 from ibex.entrypoints.http.auth import Authenticator
+from ibex.entrypoints.http.categories import CategoriesController
 from ibex.entrypoints.http.credit_notes import ReturnsController
 from ibex.entrypoints.http.customers import CustomersController
 from ibex.entrypoints.http.docs import docs_handlers
 from ibex.entrypoints.http.edge import Edge, Observer
 from ibex.entrypoints.http.events import EventsController
+from ibex.entrypoints.http.exchange import Call, NoDatabase
 from ibex.entrypoints.http.health import MeController, health_controller
 from ibex.entrypoints.http.invoices import InvoicesController
 from ibex.entrypoints.http.ledger import LedgerController
@@ -26,9 +28,13 @@ from ibex.entrypoints.http.people import OperatorsController, StoreController, T
 from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
+from ibex.entrypoints.http.receipts import AccountsController, ReceiptsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.http.shifts import ShiftsController
+from ibex.entrypoints.http.statements import ReceivablesController, StatementsController
+from ibex.entrypoints.http.stock import StockController
 from ibex.entrypoints.http.webhooks import DeliveriesController, WebhooksController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
@@ -37,7 +43,14 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     InvoicesController,
     ReturnsController,
     ProductsController,
+    CategoriesController,
+    StockController,
     CustomersController,
+    AccountsController,
+    ReceiptsController,
+    ShiftsController,
+    StatementsController,
+    ReceivablesController,
     LedgerController,
     StoreController,
     OperatorsController,
@@ -65,9 +78,11 @@ def create_app(
     lifecycle: Lifecycle | None = None,
     observers: tuple[Observer, ...] = (),
     outages: tuple[type[Exception], ...] = (),
+    begin_call: Callable[[float], Call] = NoDatabase,
     behind_proxy: bool = False,
 ) -> Edge:
-    """The ASGI application. ``outages`` are the database driver's exceptions that mean it is not there.
+    """The ASGI application. ``outages`` are the database driver's exceptions that mean it is not there;
+    ``begin_call`` tells the database's side the deadline of a request, in monotonic seconds.
 
     Raises UnguardedRouteError if a route declares no permission.
     """
@@ -93,6 +108,7 @@ def create_app(
         api,
         services,
         limits=limits,
+        begin_call=begin_call,
         lifecycle=lifecycle,
         behind_proxy=behind_proxy,
         observers=(AccessLog(), *observers),

@@ -19,6 +19,7 @@ KIND_BY_CODE: Final[dict[str, Kind]] = {
     # What the edge itself refuses.
     "bad_request": Kind(400, "The request is malformed"),
     "malformed_json": Kind(400, "The body is not valid JSON"),
+    "malformed_csv": Kind(400, "The body is no valid table"),
     "invalid_request": Kind(422, "A field of the request is invalid"),
     "invalid_idempotency_key": Kind(400, "The Idempotency-Key is malformed"),
     "route_not_found": Kind(404, "There is no such route"),
@@ -58,6 +59,7 @@ KIND_BY_CODE: Final[dict[str, Kind]] = {
     "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
     "request_in_progress": Kind(409, "A request with this Idempotency-Key is running", 1),
     "limit_exceeded": Kind(422, "More than one request may carry"),
+    "import_refused": Kind(422, "Rows of the table have errors"),
     "temporarily_unavailable": Kind(503, "Temporarily unavailable", 2),
     "outcome_unknown": Kind(503, "It may have taken effect", 2),
 }

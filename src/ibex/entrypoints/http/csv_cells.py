@@ -21,5 +21,15 @@ def safe_cell(value: object) -> str:
     return cell
 
 
+def text_cell(value: str) -> str:
+    """Text as a cell that `read_cell` gives back as it was: what begins with an apostrophe gets one more."""
+    return "'" + value if value.startswith("'") else safe_cell(value)
+
+
+def read_cell(cell: str) -> str:
+    """A cell of a table that was exported, or written by hand: without the apostrophe that defuses a formula."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith((*_FORMULA, "'")) else cell
+
+
 def _is_number(cell: str) -> bool:
     return cell.removeprefix("-").replace(".", "", 1).isascii() and cell.removeprefix("-").replace(".", "", 1).isdigit()

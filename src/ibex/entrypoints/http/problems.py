@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
 from ibex.domain.shared.errors import DomainError, OutcomeUnknown, TemporarilyUnavailable
+from ibex.entrypoints.http.access import plan_of
 from ibex.entrypoints.http.bodies import field_error, plain_words
 from ibex.entrypoints.http.codes import kind_of
 from ibex.entrypoints.http.exchange import Exchange, exchange_of
@@ -161,13 +162,20 @@ def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> R
     code = _CODE_BY_STATUS.get(error.status_code)
     if code is None:
         return _defect(request, error)
-    if errors := _parameter_errors(error):
+    if errors := _parameter_errors(error, _aliases(request)):
         return _respond(request, "invalid_request", f"{errors[0].field}: {errors[0].message}", errors=errors)
     detail = _DETAIL_BY_CODE.get(code, kind_of(code).title + ".")
     return _respond(request, code, detail, headers=error.headers)
 
 
-def _parameter_errors(error: HTTPException) -> list[FieldError]:
+def _aliases(request: Request[Any, Any, Any]) -> dict[str, str]:
+    # What callers wrote, where the framework tells the name of our argument: from, not date_from.
+    scope: dict[str, Any] = dict(request.scope)
+    handler = scope.get("route_handler")  # a request that matches no route has none
+    return {} if handler is None else plan_of(handler).aliases
+
+
+def _parameter_errors(error: HTTPException, aliases: Mapping[str, str]) -> list[FieldError]:
     """The parameters that the framework complains of."""
     if missing := _MISSING.match(error.detail):
         return [FieldError(missing["name"], "This parameter is required.")]
@@ -177,6 +185,7 @@ def _parameter_errors(error: HTTPException) -> list[FieldError]:
     for item in error.extra:
         if isinstance(item, dict) and "message" in item:
             key = str(item.get("key", ""))
+            key = aliases.get(key, key)
             if key == "data":  # what is wrong inside of a body was found when it was decoded
                 found.append(FieldError("body", "A body is required."))
             else:

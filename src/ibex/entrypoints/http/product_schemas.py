@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 
 from ibex.domain.catalog.model import Product, StockMovement
-from ibex.domain.catalog.queries import MovementRow
+from ibex.domain.catalog.queries import MovementRow, PriceRow
 from ibex.entrypoints.http.types import (
     ClientId,
     Label,
@@ -125,6 +125,22 @@ class MovementView(View):
     recorded_at: datetime
 
 
+class PriceView(View):
+    """What a product cost from ``changed_at`` on, until the next change."""
+
+    unit_price: str
+    cost_price: str | None
+    tax_rate: str
+    operator_id: UUID
+    changed_at: datetime
+
+
+class PriceHistory(View):
+    """A product's prices, newest first."""
+
+    items: list[PriceView]
+
+
 class MovementPage(View):
     """A page of movements."""
 
@@ -166,6 +182,17 @@ def product_view(product: Product) -> ProductView:
         created_at=product.created_at,
         updated_at=product.updated_at,
         version=product.version,
+    )
+
+
+def price_view(row: PriceRow) -> PriceView:
+    """A price of the history."""
+    return PriceView(
+        unit_price=text(row.unit_price),
+        cost_price=text_or_none(row.cost_price),
+        tax_rate=text(row.tax_rate),
+        operator_id=row.operator_id,
+        changed_at=row.changed_at,
     )
 
 

@@ -1,14 +1,17 @@
 """The catalogue and its stock."""
 
-from typing import Annotated, Any
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 from litestar import Controller, Response, get, patch, post
 from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Stream
 from msgspec import UnsetType
 
 from ibex.domain.catalog.model import MovementKind
-from ibex.domain.catalog.queries import ProductFilter
+from ibex.domain.catalog.queries import ListedProduct, ProductFilter
 from ibex.domain.catalog.use_cases import MovementRequest, ProductChange, ProductRequest
 from ibex.domain.identity.model import Permission
 from ibex.domain.shared.change import UNSET
@@ -18,16 +21,28 @@ from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import expected_version, view
 from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
+from ibex.entrypoints.http.negotiation import CSV, JSON, chosen
+from ibex.entrypoints.http.product_csv import (
+    HEADER,
+    MAX_BODY_BYTES,
+    ImportView,
+    csv_portion,
+    import_view,
+    parse_products,
+    require_csv,
+)
 from ibex.entrypoints.http.product_schemas import (
     MovedView,
     MovementInput,
     MovementPage,
+    PriceHistory,
     ProductInput,
     ProductPage,
     ProductPatch,
     ProductView,
     moved_view,
     movement_view,
+    price_view,
     product_view,
 )
 from ibex.entrypoints.http.refusals import invalid
@@ -36,6 +51,8 @@ from ibex.entrypoints.http.types import decimal, decimal_or_none
 
 READ = {"permission": Permission.CATALOG_READ}
 WRITE = {"permission": Permission.CATALOG_WRITE}
+STREAM_SECONDS: Final = 600.0
+IMPORT_SECONDS: Final = 60.0
 
 
 def product_request(data: ProductInput) -> ProductRequest:
@@ -78,6 +95,19 @@ def product_change(data: ProductPatch) -> ProductChange:
     )
 
 
+def stream_table(portions: AsyncIterator[Sequence[ListedProduct]]) -> Response[Any]:
+    """The products as CSV, portion by portion, in constant memory."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield HEADER
+        async for rows in portions:
+            yield csv_portion(rows)
+
+    headers = {"content-disposition": 'attachment; filename="products.csv"'}
+    # Litestar makes the response of a Stream itself, so that it counts as one here.
+    return cast(Response[Any], Stream(body(), media_type=CSV, headers=headers))
+
+
 class ProductsController(Controller):
     """Products."""
 
@@ -96,7 +126,40 @@ class ProductsController(Controller):
 
         return await answer(request, use_case, product_view, location="/v1/products")
 
-    @get(opt=READ, operation_id="list_products", summary="List and search products")
+    @post(
+        "/import",
+        opt=WRITE | {"consumes": CSV, "deadline_seconds": IMPORT_SECONDS},
+        operation_id="import_products",
+        summary="Add and change products from a table",
+        request_max_body_size=MAX_BODY_BYTES,
+        status_code=200,
+    )
+    async def import_table(
+        self,
+        request: ApiRequest,
+        dry_run: Annotated[bool, QueryParameter(description="Only say what would happen.")] = False,
+        skip_invalid: Annotated[
+            bool, QueryParameter(description="Take the good rows where others have errors, instead of nothing.")
+        ] = False,
+    ) -> Response[ImportView]:
+        """Takes a CSV of up to 10,000 rows: each adds the product of its SKU or changes it. All or nothing."""
+        require_csv(request.exchange.header(b"content-type"))
+        rows = await asyncio.to_thread(parse_products, await request.body())
+        use_case = request.services.import_products
+        if dry_run:
+            result = await use_case.try_out(request.actor, rows)
+            return view(request, import_view(result))
+
+        async def import_rows(reply: Any) -> Any:
+            return await use_case(request.actor, rows, reply, skip_invalid=skip_invalid)
+
+        return await answer(request, import_rows, import_view, status=200)
+
+    @get(
+        opt=READ | {"media_types": (CSV,), "deadline_seconds": STREAM_SECONDS},
+        operation_id="list_products",
+        summary="List and search products",
+    )
     async def list(
         self,
         request: ApiRequest,
@@ -112,7 +175,7 @@ class ProductsController(Controller):
         limit: Limit = DEFAULT_PAGE,
         cursor: Cursor = None,
     ) -> Response[ProductPage]:
-        """A page of products by name."""
+        """A page of products by name; with ``Accept: text/csv`` all of them as the table that can be imported."""
         where = ProductFilter(
             search=search,
             sku=sku,
@@ -122,9 +185,10 @@ class ProductsController(Controller):
             low_stock=low_stock,
             oversold=oversold,
         )
-        page = await request.services.product_queries.list(
-            request.actor.store_id, where, page_request(limit, cursor, width=2)
-        )
+        queries = request.services.product_queries
+        if chosen(request, (JSON, CSV)) is CSV:
+            return stream_table(queries.stream(request.actor.store_id, where))
+        page = await queries.list(request.actor.store_id, where, page_request(limit, cursor, width=2))
         items, next_cursor = page_view(page, product_view)
         return view(request, ProductPage(items=items, next_cursor=next_cursor))
 
@@ -195,3 +259,14 @@ class ProductsController(Controller):
         )
         items, next_cursor = page_view(page, movement_view)
         return view(request, MovementPage(items=items, next_cursor=next_cursor))
+
+    @get(
+        "/{product_id:uuid}/prices",
+        opt=READ,
+        operation_id="list_product_prices",
+        summary="Read a product's price history",
+    )
+    async def prices(self, request: ApiRequest, product_id: FromPath[UUID]) -> Response[PriceHistory]:
+        """What the product cost, newest first: price, cost and tax rate, by whom and when. At most 200."""
+        rows = await request.services.product_queries.prices(request.actor.store_id, ProductId(product_id))
+        return view(request, PriceHistory(items=[price_view(row) for row in rows]))

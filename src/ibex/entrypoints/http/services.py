@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ibex.domain.audit.queries import AuditQueries
-from ibex.domain.catalog.ports import ProductRepository
-from ibex.domain.catalog.queries import ProductQueries
+from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
+from ibex.domain.catalog.counting import CountStock
+from ibex.domain.catalog.importing import ImportProducts
+from ibex.domain.catalog.ports import CatalogueRepository, ProductRepository
+from ibex.domain.catalog.queries import CategoryQueries, ProductQueries
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
+from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.customers.queries import CustomerQueries
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.drawer.queries import ShiftQueries
+from ibex.domain.drawer.use_cases import CloseShift, MoveCash, OpenShift
 from ibex.domain.events.ports import WebhookRepository
 from ibex.domain.events.queries import EventQueries, WebhookQueries
 from ibex.domain.events.webhooks import (
@@ -31,9 +37,15 @@ from ibex.domain.identity.people import (
     RotateToken,
 )
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
+from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.offline import RecordOfflineSales
+from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
+from ibex.domain.sales.quote import QuoteSale
+from ibex.domain.sales.receipt_queries import ReceiptQueries
+from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
@@ -57,6 +69,8 @@ class Services:
     journal: Journal
 
     record_sale: RecordSale
+    quote_sale: QuoteSale
+    record_offline_sales: RecordOfflineSales
     draft_invoice: DraftInvoice
     change_draft: ChangeDraft
     cancel_draft: CancelDraft
@@ -72,6 +86,12 @@ class Services:
     create_product: CreateProduct
     change_product: ChangeProduct
     move_stock: MoveStock
+    count_stock: CountStock
+    import_products: ImportProducts
+    create_category: CreateCategory
+    change_category: ChangeCategory
+    catalogue: CatalogueRepository
+    category_queries: CategoryQueries
     products: ProductRepository
     product_queries: ProductQueries
 
@@ -80,7 +100,18 @@ class Services:
     customers: CustomerRepository
     customer_queries: CustomerQueries
 
+    take_receipt: TakeReceipt
+    pay_out_credit: PayOutCredit
+    enter_opening_balance: EnterOpeningBalance
+    receipt_queries: ReceiptQueries
+
+    open_shift: OpenShift
+    move_cash: MoveCash
+    close_shift: CloseShift
+    shift_queries: ShiftQueries
+
     ledger_queries: LedgerQueries
+    read_ageing: ReadAgeing
 
     change_store: ChangeStore
     add_operator: AddOperator

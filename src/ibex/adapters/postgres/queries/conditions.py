@@ -24,6 +24,10 @@ class Conditions:
             self.arguments.append(value)
             self._parts.append(template.replace("{}", f"${len(self.arguments)}"))
 
+    def require(self, condition: str) -> None:
+        """Adds a condition without a value."""
+        self._parts.append(condition)
+
     def after(self, columns: str, types: Sequence[str], page: PageRequest, *, descending: bool = False) -> None:
         """Goes on after the page's cursor in the order of ``columns``. Raises InvalidValue for a foreign cursor."""
         if page.after is None:
