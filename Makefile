@@ -10,7 +10,7 @@ WORKERS ?= 2
 # Arguments for pytest: make test ARGS="tests/unit -k money".
 ARGS ?=
 
-.PHONY: help setup demo test check format lint types architecture revisions fingerprint bench faults clean
+.PHONY: help setup demo test check format lint types architecture revisions fingerprint audit bench faults clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ revisions: setup ## lint the SQL of the revisions alone, with squawk
 
 fingerprint: setup ## write migrations/fingerprint.json anew, after a revision was added or changed
 	@$(BIN)/ibex-sandbox run -- sh -c '$(BIN)/ibex migrate deploy && $(BIN)/ibex migrate fingerprint'
+
+audit: setup ## known vulnerabilities of what is shipped, and secrets in what is tracked
+	@PATH="$$PWD/.tools/bin:$$PATH" $(BIN)/python -m ibex_devtools.audit
 
 bench: setup ## measure the hot paths next to what the database alone can do
 	@$(BIN)/python -m ibex_devtools.bench

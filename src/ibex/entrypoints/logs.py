@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
@@ -23,8 +24,33 @@ Redact = Callable[[str], str]
 Event = MutableMapping[str, Any]
 
 
+class PlainLines:
+    """Info lines that hold nothing to redact, without the processors: one is written for every request served."""
+
+    def __init__(self) -> None:
+        self.enabled = False
+
+    def start(self, level: str) -> None:
+        """From now on on standard output, if the level lets them through."""
+        self.enabled = LEVELS[level] <= logging.INFO
+        self._output = sys.stdout.buffer
+
+    def write(self, fields: dict[str, Any]) -> None:
+        """One line. Only when enabled."""
+        now = time.time()
+        second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        fields["level"] = "info"
+        fields["timestamp"] = f"{second}.{int(now % 1 * 1e6):06d}Z"
+        self._output.write(_ENCODER.encode(fields) + b"\n")
+        self._output.flush()
+
+
+plain_lines: Final = PlainLines()
+
+
 def configure_logs(level: str, redact: Redact) -> None:
     """For the whole process: structlog, and through it what libraries log with the standard library."""
+    plain_lines.start(level)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
