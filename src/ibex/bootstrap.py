@@ -23,7 +23,9 @@ from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
 from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
+from ibex.adapters.postgres.queries.reports import PostgresReportQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
+from ibex.adapters.postgres.report_sums import ReportSums
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
@@ -149,6 +151,8 @@ def build_services(database: Database) -> Services:
         enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
         receipt_queries=PostgresReceiptQueries(database),
         ledger_queries=PostgresLedgerQueries(database),
+        reports=PostgresReportQueries(database, ReportSums(database)),
+        clock=clock,
         change_store=ChangeStore(people, journal, clock, ids),
         add_operator=AddOperator(journal, clock, ids),
         change_operator=ChangeOperator(people, journal, clock, ids),

@@ -26,6 +26,7 @@ ENTRIES_AT_ONCE: Final = 20_000
 REST_SECONDS: Final = 10.0
 """How long a store's sums are left alone after they were brought up."""
 MAX_STORES: Final = 10_000
+_BREATH_SECONDS: Final = 0.05
 
 log = structlog.get_logger("ibex.reports")
 
@@ -65,7 +66,9 @@ class ReportSums:
 
     async def _bring_up(self, store_id: StoreId) -> None:
         try:
-            while await self.fold(store_id) > 0:
-                await asyncio.sleep(0.05)  # tills come first
+            left = await self.fold(store_id)
+            while left > 0:
+                await asyncio.sleep(_BREATH_SECONDS)
+                left = await self.fold(store_id)
         except (DomainError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             log.warning("sums_not_brought_up", store_id=str(store_id), error=type(error).__name__)

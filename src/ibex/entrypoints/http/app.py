@@ -27,6 +27,7 @@ from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
 from ibex.entrypoints.http.receipts import AccountsController, ReceiptsController
+from ibex.entrypoints.http.reports import ReportsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
@@ -44,6 +45,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     AccountsController,
     ReceiptsController,
     LedgerController,
+    ReportsController,
     StoreController,
     OperatorsController,
     TokensController,

@@ -192,9 +192,7 @@ class ReportsController(Controller):
         found = await request.services.reports.receivables(store.id, today, limit)
         amounts = Amounts(store.currency.exponent)
         document = amounts.receivables(found, as_of=today, currency=store.currency.code)
-        return answer_table(
-            request, document, DebtorView.__struct_fields__, document.debtors, None, "receivables"
-        )
+        return answer_table(request, document, DebtorView.__struct_fields__, document.debtors, None, "receivables")
 
 
 def _margins(

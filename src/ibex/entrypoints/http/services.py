@@ -26,6 +26,7 @@ from ibex.domain.identity.people import (
 )
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
 from ibex.domain.ledger.queries import LedgerQueries
+from ibex.domain.reporting.queries import ReportQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
@@ -34,6 +35,7 @@ from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
+from ibex.domain.shared.clock import Clock
 from ibex.domain.shared.journal import Journal
 
 
@@ -89,6 +91,8 @@ class Services:
     receipt_queries: ReceiptQueries
 
     ledger_queries: LedgerQueries
+    reports: ReportQueries
+    clock: Clock
 
     change_store: ChangeStore
     add_operator: AddOperator

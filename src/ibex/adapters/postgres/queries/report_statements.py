@@ -53,7 +53,8 @@ def _by_line(key: str, label: str, join: str) -> str:
       FROM p JOIN ibex.products x ON x.store_id = $1 AND x.id = p.product_id {join} GROUP BY {key}, {label}
       ORDER BY sum(p.sales - p.returns) DESC, {key} LIMIT $4
     )
-    SELECT true AS whole, NULL AS key, '' AS label, t.*, (SELECT coalesce(sum(p.quantity_sold), 0) FROM p) AS quantity_sold,
+    SELECT true AS whole, NULL AS key, '' AS label, t.*,
+      (SELECT coalesce(sum(p.quantity_sold), 0) FROM p) AS quantity_sold,
       (SELECT coalesce(sum(p.quantity_returned), 0) FROM p) AS quantity_returned
     FROM ({_TOTALS}) t
     UNION ALL SELECT * FROM r
@@ -97,7 +98,8 @@ SELECT false, r.*, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM (
 ) r
 """
 _MARGIN_SUMS: Final = """
-coalesce(sum(d.sold_quantity - d.returned_quantity), 0) AS quantity, coalesce(sum(d.sold_net - d.returned_net), 0) AS revenue,
+coalesce(sum(d.sold_quantity - d.returned_quantity), 0) AS quantity,
+coalesce(sum(d.sold_net - d.returned_net), 0) AS revenue,
 coalesce(sum(d.sold_net_costed - d.returned_net_costed), 0) AS revenue_costed,
 coalesce(sum(d.sold_cost - d.returned_cost), 0) AS cost
 """
@@ -163,7 +165,8 @@ GROUP BY GROUPING SETS ((x.category_id, c.name), ()) ORDER BY 1 DESC, c.name NUL
 """
 RECEIVABLES: Final = """
 SELECT b.*, i.*, d.id AS customer_id, d.name, d.balance, d.credit
-FROM (SELECT count(*) FILTER (WHERE c.balance > 0) AS customers, coalesce(sum(c.balance) FILTER (WHERE c.balance > 0), 0) AS owed,
+FROM (SELECT count(*) FILTER (WHERE c.balance > 0) AS customers,
+        coalesce(sum(c.balance) FILTER (WHERE c.balance > 0), 0) AS owed,
         coalesce(-sum(c.balance) FILTER (WHERE c.balance < 0), 0) AS owing,
         coalesce(sum(c.account_credit), 0) AS account_credit
       FROM ibex.customers c WHERE c.store_id = $1) b
