@@ -26,6 +26,7 @@ from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
 from ibex.adapters.postgres.queries.reports import PostgresReportQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.report_sums import ReportSums
+from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
@@ -34,6 +35,7 @@ from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.drawer.use_cases import CloseShift, MoveCash, OpenShift
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -113,6 +115,7 @@ def build_services(database: Database) -> Services:
     clock, ids = SystemClock(), Uuid7Source()
     journal = PostgresJournal(database)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
+    shifts = PostgresShifts(database)
     catalogue = PostgresCatalogue(database)
     reader = RememberedProducts(products)
     people, secrets = PostgresPeople(database), SystemSecrets()
@@ -150,6 +153,10 @@ def build_services(database: Database) -> Services:
         pay_out_credit=PayOutCredit(customers, journal, clock, ids),
         enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
         receipt_queries=PostgresReceiptQueries(database),
+        open_shift=OpenShift(journal, clock, ids),
+        move_cash=MoveCash(journal, clock, ids),
+        close_shift=CloseShift(shifts, journal, clock, ids),
+        shift_queries=shifts,
         ledger_queries=PostgresLedgerQueries(database),
         reports=PostgresReportQueries(database, ReportSums(database)),
         clock=clock,

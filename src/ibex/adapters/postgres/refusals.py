@@ -92,6 +92,7 @@ BY_STATE: Final[dict[str, Callable[[Any], DomainError]]] = {
     "IB011": _account,
     "IB012": lambda _: CustomerInactive("The customer is archived; make it active again.", field="customer_id"),
     "IB024": lambda _: LastOwner("A store keeps at least one active owner; make another operator owner first."),
+    "IB023": lambda _: ShiftClosed("The shift is closed; a closed shift never changes.", field="shift_id"),
     "IB021": lambda _: InvalidTransition("An issued document does not change; correct it with a credit note."),
 }
 

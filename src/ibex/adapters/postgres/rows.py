@@ -8,6 +8,7 @@ from uuid import UUID
 
 from ibex.domain.catalog.model import Barcode, Category, PriceChange, Product, StockMovement
 from ibex.domain.customers.model import Customer
+from ibex.domain.drawer.model import DrawerClosing, Shift, ShiftMovement
 from ibex.domain.identity.model import ApiToken, Operator, Store
 from ibex.domain.ledger.model import LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, CreditNoteLine, LineReturned
@@ -244,6 +245,45 @@ def receivable_row(receivable: Receivable) -> Row:
     return {"status": receivable.status, "paid": receivable.paid, "credited": receivable.credited}
 
 
+def shift_row(shift: Shift) -> Row:
+    """The columns of ``ibex.shifts`` of one that opens."""
+    return {
+        "drawer": shift.drawer,
+        "status": shift.status,
+        "opened_by": shift.opened_by,
+        "opened_at": shift.opened_at,
+        "business_date": shift.business_date,
+        "opening_float": shift.opening_float,
+        "version": shift.version,
+    }
+
+
+def shift_movement_row(movement: ShiftMovement) -> Row:
+    """The columns of ``ibex.shift_movements``."""
+    return {
+        "shift_id": movement.shift_id,
+        "kind": movement.kind,
+        "amount": movement.amount,
+        "reason": movement.reason,
+        "operator_id": movement.operator_id,
+        "recorded_at": movement.recorded_at,
+    }
+
+
+def closing_row(closing: DrawerClosing) -> Row:
+    """What ``ibex.close_shift`` is told."""
+    return {
+        "shift_id": closing.shift_id,
+        "counted_cash": closing.counted_cash,
+        "denominations": [{"value": f"{d.value:f}", "count": d.count} for d in closing.denominations] or None,
+        "note": closing.note,
+        "exponent": closing.currency.exponent,
+        "expected_at": str(closing.expected_at),
+        "difference_at": str(closing.difference_at),
+        "report_at": str(closing.report_at),
+    }
+
+
 def barcode_row(barcode: Barcode) -> Row:
     """The columns of ``ibex.product_barcodes``."""
     return {"barcode": barcode.code, "product_id": barcode.product_id}
@@ -299,6 +339,8 @@ RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     PriceChange: ("price_changes", price_change_row),
     Customer: ("customers", customer_row),
     Receivable: ("invoices", receivable_row),
+    Shift: ("shifts", shift_row),
+    ShiftMovement: ("shift_movements", shift_movement_row),
     Operator: ("operators", operator_row),
     ApiToken: ("api_tokens", token_row),
     Store: ("stores", store_row),

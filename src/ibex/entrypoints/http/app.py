@@ -31,6 +31,7 @@ from ibex.entrypoints.http.reports import ReportsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.http.shifts import ShiftsController
 from ibex.entrypoints.http.stock import StockController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
@@ -44,6 +45,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     CustomersController,
     AccountsController,
     ReceiptsController,
+    ShiftsController,
     LedgerController,
     ReportsController,
     StoreController,

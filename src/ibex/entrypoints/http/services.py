@@ -16,6 +16,8 @@ from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.customers.queries import CustomerQueries
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.drawer.queries import ShiftQueries
+from ibex.domain.drawer.use_cases import CloseShift, MoveCash, OpenShift
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -89,6 +91,11 @@ class Services:
     pay_out_credit: PayOutCredit
     enter_opening_balance: EnterOpeningBalance
     receipt_queries: ReceiptQueries
+
+    open_shift: OpenShift
+    move_cash: MoveCash
+    close_shift: CloseShift
+    shift_queries: ShiftQueries
 
     ledger_queries: LedgerQueries
     reports: ReportQueries
