@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import asyncpg
-
+from ibex.adapters.postgres.call import begin_call
 from ibex.adapters.postgres.catalog import FreshProducts, PostgresCatalogue, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
-from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
+from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.debts import PostgresDebts
-from ibex.adapters.postgres.engine import open_pool
+from ibex.adapters.postgres.engine import make_pool
+from ibex.adapters.postgres.failures import OUTAGES
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.people import PostgresPeople
@@ -81,7 +80,8 @@ async def running(settings: Settings) -> AsyncIterator[Edge]:
             build_services(database),
             limits=edge_limits(settings),
             lifecycle=lifecycle,
-            outages=(*LOST, *BUSY, *CONTENDED),
+            outages=OUTAGES,
+            begin_call=begin_call,
             behind_proxy=settings.trust_proxy_headers,
         )
 
@@ -89,25 +89,23 @@ async def running(settings: Settings) -> AsyncIterator[Edge]:
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The pool, closed at the end: connections get a moment to come back, then they are cut."""
-    pool = await open_pool(
+    pool = make_pool(
         settings.database,
         size=settings.pool_size,
+        wait_seconds=settings.pool_wait_seconds,
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_seconds=settings.statement_timeout_seconds,
+        lock_timeout_seconds=settings.lock_timeout_seconds,
     )
     try:
-        yield Database(pool, wait_seconds=settings.pool_wait_seconds, pooled=settings.database.pooled)
+        yield Database(
+            pool,
+            pooled=settings.database.pooled,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            lock_timeout_seconds=settings.lock_timeout_seconds,
+        )
     finally:
-        await close_pool(pool)
-
-
-async def close_pool(pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """Close it within POOL_CLOSE_SECONDS, whatever still runs on it."""
-    try:
-        async with asyncio.timeout(POOL_CLOSE_SECONDS):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
+        await pool.close(POOL_CLOSE_SECONDS)
 
 
 def build_services(database: Database) -> Services:

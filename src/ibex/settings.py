@@ -48,6 +48,7 @@ class Settings:
     pool_wait_seconds: float = 5.0
     connect_timeout_seconds: float = 15.0
     statement_timeout_seconds: float = 15.0
+    lock_timeout_seconds: float = 5.0
     shutdown_grace_seconds: int = 20
     drain_seconds: float = 2.0
     max_in_flight: int = 160
@@ -152,6 +153,7 @@ def _plain_values(reader: Reader, *, default_host: str) -> dict[str, Any]:
         "pool_wait_seconds": reader.number("IBEX_POOL_WAIT_SECONDS", 5.0, 0.1, 60),
         "connect_timeout_seconds": reader.number("IBEX_CONNECT_TIMEOUT_SECONDS", 15.0, 10, 120),
         "statement_timeout_seconds": reader.number("IBEX_STATEMENT_TIMEOUT_SECONDS", 15.0, 1, 300),
+        "lock_timeout_seconds": reader.number("IBEX_LOCK_TIMEOUT_SECONDS", 5.0, 0.1, 60),
         "shutdown_grace_seconds": reader.integer("IBEX_SHUTDOWN_GRACE_SECONDS", 20, 1, 300),
         "drain_seconds": reader.number("IBEX_DRAIN_SECONDS", 2.0, 0, 60),
         "max_in_flight": reader.integer("IBEX_MAX_IN_FLIGHT", 160, 1, 10_000),

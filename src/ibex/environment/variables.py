@@ -62,6 +62,12 @@ VARIABLES: Final = (
         "How long one statement of a request may take",
     ),
     Variable(
+        "IBEX_LOCK_TIMEOUT_SECONDS",
+        "number 0.1..60",
+        "5",
+        "How long a statement of a request may wait for a row that another one has locked",
+    ),
+    Variable(
         "IBEX_SHUTDOWN_GRACE_SECONDS",
         "integer 1..300",
         "20",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import structlog
@@ -37,8 +36,8 @@ class Admission:
                 actor.require(plan.permission)
         if request.scope["query_string"]:
             _check_query(request, plan)
-        if plan.deadline_seconds is not None and exchange.deadline is not None:
-            exchange.deadline.reschedule(asyncio.get_running_loop().time() + plan.deadline_seconds)
+        if plan.deadline_seconds is not None:
+            exchange.extend(plan.deadline_seconds)
 
 
 def _check_query(request: ASGIConnection[Any, Any, Any, Any], plan: RoutePlan) -> None:
