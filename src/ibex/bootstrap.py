@@ -27,7 +27,7 @@ from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.report_sums import ReportSums
 from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
-from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
+from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source, let_others_go_on
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
 from ibex.domain.catalog.counting import CountStock
 from ibex.domain.catalog.importing import ImportProducts
@@ -136,7 +136,7 @@ def build_services(database: Database) -> Services:
         change_product=ChangeProduct(products, reader, journal, clock, ids),
         move_stock=MoveStock(products, journal, clock, ids),
         count_stock=CountStock(catalogue, journal, clock, ids),
-        import_products=ImportProducts(catalogue, reader, journal, clock, ids, _let_others_go_on),
+        import_products=ImportProducts(catalogue, reader, journal, clock, ids, let_others_go_on),
         create_category=CreateCategory(journal, clock, ids),
         change_category=ChangeCategory(catalogue, journal, clock, ids),
         catalogue=catalogue,
@@ -167,11 +167,6 @@ def build_services(database: Database) -> Services:
         people=people,
         audit_queries=PostgresAuditQueries(database),
     )
-
-
-async def _let_others_go_on() -> None:
-    """Requests that wait for the event loop get their turn."""
-    await asyncio.sleep(0)
 
 
 def edge_limits(settings: Settings) -> EdgeLimits:
