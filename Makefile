@@ -41,7 +41,7 @@ types: setup ## types alone
 
 architecture: setup ## the rules of the architecture alone: direction of imports, and what tests/architecture finds
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q tests/architecture
+	@$(BIN)/python -m pytest -q -p no:xdist -p no:hypothesispytest tests/architecture
 
 revisions: setup ## lint the SQL of the revisions alone, with squawk
 	@$(BIN)/python -m ibex_devtools.lint_migrations
