@@ -51,6 +51,8 @@ class RoutePlan:
     many: frozenset[str]
     """Those that may be given several times."""
     decoder: msgspec.json.Decoder[Any] | None
+    allow: str
+    """The methods of the route, as the Allow header lists them."""
     deadline_seconds: float | None
     """Instead of the usual deadline, from ``opt={"deadline_seconds": ...}``."""
     dry_run: bool
@@ -93,6 +95,7 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 aliases={p.field_name: p.field_alias for p in model.expected_query_params},
                 many=frozenset(model.sequence_query_parameter_names),
                 decoder=_body_decoder(handler),
+                allow=", ".join(sorted(route.methods)),
                 deadline_seconds=handler.opt.get("deadline_seconds"),
                 dry_run=bool(handler.opt.get("dry_run")),
                 conditional=bool(handler.opt.get("conditional", _is_conditional(route.path_format, method))),

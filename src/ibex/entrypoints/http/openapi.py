@@ -121,7 +121,8 @@ def _complete(operation: dict[str, Any], method: str, plan: RoutePlan) -> None:
     if any(parameter["in"] == "path" for parameter in parameters):
         statuses.append("404")
     if "requestBody" in operation:
-        statuses += _PROBLEMS_OF_BODIES
+        # What a body names may not exist.
+        statuses += [*_PROBLEMS_OF_BODIES, "404"]
     if method in _WRITES:
         statuses += _PROBLEMS_OF_WRITES
     if method == "post" and not plan.public and not plan.dry_run:
