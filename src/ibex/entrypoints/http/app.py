@@ -33,6 +33,7 @@ from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
 from ibex.entrypoints.http.shifts import ShiftsController
+from ibex.entrypoints.http.statements import ReceivablesController, StatementsController
 from ibex.entrypoints.http.stock import StockController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
@@ -47,6 +48,8 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     AccountsController,
     ReceiptsController,
     ShiftsController,
+    StatementsController,
+    ReceivablesController,
     LedgerController,
     ReportsController,
     StoreController,
