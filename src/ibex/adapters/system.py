@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -73,3 +74,8 @@ class SystemKeys:
     def below(self, bound: int) -> int:
         """See the port."""
         return secrets.randbelow(bound)
+
+
+async def let_others_go_on() -> None:
+    """Requests that wait for the event loop get their turn, in the midst of long work."""
+    await asyncio.sleep(0)
