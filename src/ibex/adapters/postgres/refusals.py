@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
@@ -28,6 +29,8 @@ from ibex.domain.shared.errors import (
 )
 
 KEY_EXISTS: Final = "IB005"
+# Amounts in a DETAIL are numbers with decimals, which must not pass through a float.
+_DECODE: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def _products(rows: list[dict[str, Any]]) -> list[dict[str, object]]:
@@ -124,7 +127,7 @@ def refusal_of(error: asyncpg.PostgresError) -> DomainError | None:
     state = error.sqlstate or ""
     make = BY_STATE.get(state)
     if make is not None:
-        return make(msgspec.json.decode(error.detail) if error.detail else {})
+        return make(_DECODE(error.detail) if error.detail else {})
     name = getattr(error, "constraint_name", None) or ""
     if name in _TAKEN:
         field, message = _TAKEN[name]
