@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from ibex.adapters.postgres.batches import PostgresBatches
 from ibex.adapters.postgres.call import begin_call
 from ibex.adapters.postgres.catalog import FreshProducts, PostgresCatalogue, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
@@ -43,7 +44,9 @@ from ibex.domain.identity.people import (
     RotateToken,
 )
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.offline import RecordOfflineSales
 from ibex.domain.sales.payouts import PayOutCredit
+from ibex.domain.sales.quote import QuoteSale
 from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
@@ -112,15 +115,17 @@ def build_services(database: Database) -> Services:
     clock, ids = SystemClock(), Uuid7Source()
     journal = PostgresJournal(database)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
+    reader, fresh = RememberedProducts(products), FreshProducts(products)
     shifts = PostgresShifts(database)
     catalogue = PostgresCatalogue(database)
-    reader = RememberedProducts(products)
     people, secrets = PostgresPeople(database), SystemSecrets()
     return Services(
         tokens=PostgresTokens(database),
         readiness=DatabaseReadiness(database),
         journal=journal,
         record_sale=RecordSale(reader, journal, clock, ids),
+        quote_sale=QuoteSale(fresh),
+        record_offline_sales=RecordOfflineSales(fresh, PostgresBatches(database, journal), clock, ids),
         draft_invoice=DraftInvoice(reader, journal, clock, ids),
         change_draft=ChangeDraft(invoices, reader, journal, clock, ids),
         cancel_draft=CancelDraft(invoices, journal, clock, ids),
@@ -129,7 +134,7 @@ def build_services(database: Database) -> Services:
         invoice_queries=PostgresInvoiceQueries(database),
         credit_invoice=CreditInvoice(invoices, journal, clock, ids),
         void_invoice=VoidInvoice(invoices, journal, clock, ids),
-        credit_without_invoice=CreditWithoutInvoice(FreshProducts(products), journal, clock, ids),
+        credit_without_invoice=CreditWithoutInvoice(fresh, journal, clock, ids),
         credit_note_queries=PostgresCreditNoteQueries(database),
         create_product=CreateProduct(journal, clock, ids),
         change_product=ChangeProduct(products, reader, journal, clock, ids),

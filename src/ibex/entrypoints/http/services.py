@@ -29,8 +29,10 @@ from ibex.domain.identity.people import (
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.offline import RecordOfflineSales
 from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
+from ibex.domain.sales.quote import QuoteSale
 from ibex.domain.sales.receipt_queries import ReceiptQueries
 from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
@@ -56,6 +58,8 @@ class Services:
     journal: Journal
 
     record_sale: RecordSale
+    quote_sale: QuoteSale
+    record_offline_sales: RecordOfflineSales
     draft_invoice: DraftInvoice
     change_draft: ChangeDraft
     cancel_draft: CancelDraft
