@@ -28,10 +28,12 @@ from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
 from ibex.entrypoints.http.receipts import AccountsController, ReceiptsController
+from ibex.entrypoints.http.reports import ReportsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
 from ibex.entrypoints.http.shifts import ShiftsController
+from ibex.entrypoints.http.statements import ReceivablesController, StatementsController
 from ibex.entrypoints.http.stock import StockController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
@@ -46,7 +48,10 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     AccountsController,
     ReceiptsController,
     ShiftsController,
+    StatementsController,
+    ReceivablesController,
     LedgerController,
+    ReportsController,
     StoreController,
     OperatorsController,
     TokensController,
