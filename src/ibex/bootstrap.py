@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -25,10 +24,12 @@ from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
 from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
+from ibex.adapters.postgres.queries.reports import PostgresReportQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
+from ibex.adapters.postgres.report_sums import ReportSums
 from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
-from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
+from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source, let_others_go_on
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
 from ibex.domain.catalog.counting import CountStock
 from ibex.domain.catalog.importing import ImportProducts
@@ -142,7 +143,7 @@ def build_services(database: Database) -> Services:
         change_product=ChangeProduct(products, reader, journal, clock, ids),
         move_stock=MoveStock(products, journal, clock, ids),
         count_stock=CountStock(catalogue, journal, clock, ids),
-        import_products=ImportProducts(catalogue, reader, journal, clock, ids, _let_others_go_on),
+        import_products=ImportProducts(catalogue, reader, journal, clock, ids, let_others_go_on),
         create_category=CreateCategory(journal, clock, ids),
         change_category=ChangeCategory(catalogue, journal, clock, ids),
         catalogue=catalogue,
@@ -162,6 +163,8 @@ def build_services(database: Database) -> Services:
         close_shift=CloseShift(shifts, journal, clock, ids),
         shift_queries=shifts,
         ledger_queries=PostgresLedgerQueries(database),
+        reports=PostgresReportQueries(database, ReportSums(database)),
+        clock=clock,
         read_ageing=ReadAgeing(PostgresAgeing(database), clock),
         change_store=ChangeStore(people, journal, clock, ids),
         add_operator=AddOperator(journal, clock, ids),
@@ -172,11 +175,6 @@ def build_services(database: Database) -> Services:
         people=people,
         audit_queries=PostgresAuditQueries(database),
     )
-
-
-async def _let_others_go_on() -> None:
-    """Requests that wait for the event loop get their turn."""
-    await asyncio.sleep(0)
 
 
 def edge_limits(settings: Settings) -> EdgeLimits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,3 +61,8 @@ class SystemSecrets:
         """See the port."""
         made = new_token()
         return Secret(text=made.secret, hash=made.secret_hash, prefix=made.prefix)
+
+
+async def let_others_go_on() -> None:
+    """Requests that wait for the event loop get their turn, in the midst of long work."""
+    await asyncio.sleep(0)

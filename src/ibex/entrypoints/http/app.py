@@ -28,6 +28,7 @@ from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
 from ibex.entrypoints.http.receipts import AccountsController, ReceiptsController
+from ibex.entrypoints.http.reports import ReportsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
@@ -50,6 +51,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     StatementsController,
     ReceivablesController,
     LedgerController,
+    ReportsController,
     StoreController,
     OperatorsController,
     TokensController,

@@ -29,6 +29,7 @@ from ibex.domain.identity.people import (
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
 from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.ledger.queries import LedgerQueries
+from ibex.domain.reporting.queries import ReportQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.offline import RecordOfflineSales
 from ibex.domain.sales.payouts import PayOutCredit
@@ -39,6 +40,7 @@ from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
+from ibex.domain.shared.clock import Clock
 from ibex.domain.shared.journal import Journal
 
 
@@ -101,6 +103,8 @@ class Services:
     shift_queries: ShiftQueries
 
     ledger_queries: LedgerQueries
+    reports: ReportQueries
+    clock: Clock
     read_ageing: ReadAgeing
 
     change_store: ChangeStore
