@@ -85,17 +85,16 @@ def test_wanted_invoices_come_first_whatever_their_age(
         Wanted(invoice_id=i.id, amount=data.draw(st.none() | st.integers(1, int(i.outstanding * 100)).map(_cent)))
         for i in chosen
     ]
-    named = sum(
-        (w.amount if w.amount is not None else i.outstanding for w, i in zip(wanted, chosen, strict=True)), ZERO
-    )
+    asked = [w.amount if w.amount is not None else i.outstanding for w, i in zip(wanted, chosen, strict=True)]
+    named = sum(asked, ZERO)
     amount = named + data.draw(st.one_of(st.just(ZERO), cents))
     if amount == 0:
         return
     portions = share_out(amount, debts, wanted, EUR)
     paid = {_key(p): p.amount for p in portions}
     assert sum(paid.values(), ZERO) == amount
-    for want, invoice in zip(wanted, chosen, strict=True):
-        assert paid[want.invoice_id] >= (want.amount if want.amount is not None else invoice.outstanding)
+    for want, share in zip(wanted, asked, strict=True):
+        assert paid[want.invoice_id] >= share
     for invoice in debts.invoices:
         assert paid.get(invoice.id, ZERO) <= invoice.outstanding
     assert paid.get("opening", ZERO) <= opening
@@ -168,7 +167,7 @@ def test_what_cannot_be_allocated_is_refused() -> None:
     with pytest.raises(LimitExceeded):
         share_out(Decimal(30), debts, [Wanted(invoice_id=first)] * (MAX_SETTLED + 1), EUR)
     settled = debts.invoices[0].settled_by(Decimal(10))
-    assert (settled.status, settled.outstanding) == (InvoiceStatus.PAID, 0)
+    assert (settled.status, settled.outstanding) == (InvoiceStatus.PAID, ZERO)
     with pytest.raises(InvalidTransition):
         settled.settled_by(Decimal(1))
 

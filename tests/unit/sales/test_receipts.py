@@ -109,12 +109,12 @@ async def test_the_opening_debt_comes_first_and_the_rest_stays_on_account() -> N
         await till.take(customer, cash("16.00"))
     receipt = await till.take(customer, cash("16.00"), keep_overpayment=True)
     assert [(p.for_opening, p.invoice_id is not None, p.applied.amount) for p in receipt.payments] == [
-        (True, False, 5),
-        (False, True, 10),
-        (False, False, 1),
+        (True, False, Decimal(5)),
+        (False, True, Decimal(10)),
+        (False, False, Decimal(1)),
     ]
     now = till.books.customer(customer)
-    assert (now.opening_due, now.account_credit, now.balance) == (0, 1, -1)
+    assert (now.opening_due, now.account_credit, now.balance) == (Decimal(0), Decimal(1), Decimal(-1))
     till.must_add_up()
 
 
@@ -176,7 +176,7 @@ async def test_opening_balances_are_written_as_they_were() -> None:
     first, second = till.books.entries("OPENING")
     assert (first.debit, first.business_date, second.credit) == (Decimal("9.50"), day, Decimal("2.00"))
     now = till.books.customer(customer)
-    assert (now.opening_due, now.account_credit, now.balance) == (Decimal("9.50"), 2, Decimal("7.50"))
+    assert (now.opening_due, now.account_credit, now.balance) == (Decimal("9.50"), Decimal(2), Decimal("7.50"))
     till.must_add_up()
     for wrong in (
         OpeningRequest(debit=Decimal(0)),
