@@ -14,6 +14,7 @@ from uuid import UUID
 from ibex.domain.catalog.model import Barcode, MovementKind, Product, StockMovement
 from ibex.domain.customers.model import AccountCredit, Customer
 from ibex.domain.ledger.model import EntryType, LedgerEntry
+from ibex.domain.sales.credit_notes import LineReturned
 from ibex.domain.sales.model import Invoice
 from ibex.domain.sales.tender import Payment
 from ibex.domain.shared.errors import (
@@ -26,6 +27,7 @@ from ibex.domain.shared.errors import (
     InsufficientStock,
     NotFound,
     ProductInactive,
+    ReturnExceedsSale,
     ShiftClosed,
     StaleProducts,
 )
@@ -225,6 +227,8 @@ class FakeJournal:
         self._must_be_unique(thing)
         # Stock and balances are the movements' and the ledger's to change.
         kept = {n: getattr(before, n) for n in ("stock", "oversold", "balance", "account_credit") if hasattr(before, n)}
+        if isinstance(before, Invoice) and before.number is not None:
+            kept["lines"] = before.lines  # an issued invoice's lines stay; what came back is LineReturned's to say
         self.books.put(replace(thing, version=before.version + 1, **kept))
 
     def _must_be_unique(self, thing: Any) -> None:
@@ -242,6 +246,17 @@ class FakeJournal:
     @take.register(BalanceTouch)
     def _(self, fact: object) -> None:
         """Checked before anything was written."""
+
+    @take.register
+    def _(self, fact: LineReturned) -> None:
+        invoice = self.books.invoice(fact.invoice_id, self._changes.store_id)
+        lines = tuple(
+            replace(line, returned=line.returned + (fact.quantity if line.line_no == fact.line_no else 0))
+            for line in invoice.lines
+        )
+        if any(line.returned > line.quantity for line in lines):
+            raise ReturnExceedsSale("More would come back than was sold.", field="lines")
+        self.books.put(replace(invoice, lines=lines))
 
     @take.register
     def _(self, fact: StockMovement) -> None:
