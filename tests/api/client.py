@@ -169,7 +169,7 @@ class Shop:
 
     async def execute(self, statement: str, *arguments: Any) -> None:
         """Runs a statement on the database itself, for what the API would never do."""
-        async with self.service.database.pool.acquire() as connection:
+        async with self.service.database.connection() as connection:
             await connection.execute(statement, *arguments)
 
 
