@@ -18,25 +18,42 @@ from tests.fakes.replies import reply
 from tests.fakes.till import FakeTill, line
 
 
-@given(st.data())
-async def test_lines_add_up_to_totals_and_the_quote_is_the_sale(data: st.DataObject) -> None:
-    currency = data.draw(st.sampled_from([Currency(code) for code in ("EUR", "JPY", "KWD", "CHF")]))
-    included = data.draw(st.booleans())
-    rounding = currency.step * data.draw(st.sampled_from([0, 5]))
+_PERCENTS = st.none() | st.integers(0, 100).map(lambda percent: Discount(percent=Decimal(percent)))
+_LINES = st.lists(
+    st.tuples(
+        st.decimals("0", "500", places=4),
+        st.sampled_from(["0", "4", "8.1", "22"]),
+        st.decimals("0.001", "50", places=3),
+        _PERCENTS,
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(
+    currency=st.sampled_from([Currency(code) for code in ("EUR", "JPY", "KWD", "CHF")]),
+    included=st.booleans(),
+    steps=st.sampled_from([0, 5]),
+    wanted=_LINES,
+    off=_PERCENTS,
+    method=st.sampled_from([PaymentMethod.CASH, PaymentMethod.CARD]),
+)
+async def test_lines_add_up_to_totals_and_the_quote_is_the_sale(
+    currency: Currency,
+    included: bool,
+    steps: int,
+    wanted: list[tuple[Decimal, str, Decimal, Discount | None]],
+    off: Discount | None,
+    method: PaymentMethod,
+) -> None:
+    rounding = currency.step * steps
     till = FakeTill(make_actor(currency=currency.code, prices_include_tax=included, cash_rounding=rounding))
-    price = st.decimals("0", "500", places=4)
     lines = [
-        line(
-            till.product(
-                str(data.draw(price)), "1000", tax_rate=Decimal(data.draw(st.sampled_from(["0", "4", "8.1"])))
-            ),
-            str(data.draw(st.decimals("0.001", "50", places=3))),
-            discount=Discount(percent=Decimal(data.draw(st.integers(0, 100)))) if data.draw(st.booleans()) else None,
-        )
-        for _ in range(data.draw(st.integers(1, 6)))
+        line(till.product(str(price), "1000", tax_rate=Decimal(rate)), str(quantity), discount=discount)
+        for price, rate, quantity, discount in wanted
     ]
-    off = Discount(percent=Decimal(data.draw(st.integers(0, 100)))) if data.draw(st.booleans()) else None
-    tenders = [Tender(method=data.draw(st.sampled_from([PaymentMethod.CASH, PaymentMethod.CARD])))]
+    tenders = [Tender(method=method)]
     quote: Quote = await QuoteSale(till.products)(till.actor, QuoteRequest(lines=lines, tenders=tenders, discount=off))
     assert not till.books.of(Invoice)
     sums = quote.totals
