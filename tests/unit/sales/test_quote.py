@@ -17,7 +17,6 @@ from tests.fakes.people import make_actor
 from tests.fakes.replies import reply
 from tests.fakes.till import FakeTill, line
 
-
 _PERCENTS = st.none() | st.integers(0, 100).map(lambda percent: Discount(percent=Decimal(percent)))
 _LINES = st.lists(
     st.tuples(
