@@ -60,7 +60,8 @@ class RoutePlan:
     piecemeal: bool
     """The handler judges the body's items one by one (``opt={"piecemeal": True}``), also for what no text may hold."""
     conditional: bool
-    """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt."""
+    """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt
+    (``{"conditional": True}``, or False where a GET of one thing has no version of its own)."""
     media_types: tuple[str, ...]
     """What it can produce besides JSON, from ``opt={"media_types": ("text/csv",)}``."""
     consumes: str | None
