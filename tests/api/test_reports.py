@@ -328,6 +328,7 @@ async def test_every_report_is_there_as_json_and_as_csv(shop: Shop, api: Api) ->
         assert answer.headers["content-disposition"].startswith("attachment")
         rows = list(csv.DictReader(io.StringIO(answer.text)))
         told = document.get("rows", document.get("debtors"))
+        assert document.get("totals", {}).get("label", "") == "", path
         assert set(rows[0]) == set(told[0])
         totals = [row for row in rows if next(iter(row.values())) == "TOTAL"]
         assert len(rows) - len(totals) == len(told) >= 1

@@ -64,7 +64,7 @@ def _by_line(key: str, label: str, join: str) -> str:
 _CATEGORY: Final = "LEFT JOIN ibex.categories c ON c.store_id = $1 AND c.id = x.category_id"
 SALES: Final[dict[str, str]] = {
     "day": _by_document(_HOURS, "d.business_date", "coalesce(g.key::text, '')", "", "g.key"),
-    "hour": _by_document(_HOURS, "d.hour", "lpad(g.key::text, 2, '0') || ':00'", "", "g.key"),
+    "hour": _by_document(_HOURS, "d.hour", "coalesce(lpad(g.key::text, 2, '0') || ':00', '')", "", "g.key"),
     "operator": _by_document(
         _HOURS,
         "d.operator_id",
