@@ -18,7 +18,7 @@ from ibex.entrypoints.http.request import ApiRequest
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 # What reads If-Match, and what reads Accept.
 VERSION_READERS = ("expected_version(request)", "required_version(request)")
-TYPE_CHOOSERS = ("chosen(request", "answer_table(")
+TYPE_CHOOSERS = ("chosen(request", "answer_table(", "_margins(request")
 
 
 def plans() -> Iterator[tuple[str, str, RoutePlan, str]]:
