@@ -24,7 +24,7 @@ from tests.api.client import Api, Foreign, Service, Shop, furnish, open_shop
 
 _START_SECONDS = 20.0
 # Tests ask faster than a till and from one address; they mean to see what the shop refuses, not the edge.
-SETTINGS = {"IBEX_RATE_LIMIT": "0", "IBEX_MAX_IN_FLIGHT": "400", "IBEX_DRAIN_SECONDS": "0"}
+SETTINGS = {"IBEX_RATE_LIMIT": "0", "IBEX_MAX_IN_FLIGHT": "400", "IBEX_DRAIN_SECONDS": "0", "IBEX_POOL_WAIT_SECONDS": "20"}
 
 
 class _Server(uvicorn.Server):
