@@ -185,6 +185,11 @@ class Shop:
             _DIGESTS.append(" UNION ALL ".join(_DIGEST.format(table=row["table_name"]) for row in tables))
         return {row["name"]: row["digest"] for row in await self.rows(_DIGESTS[0])}
 
+    async def execute(self, statement: str, *arguments: Any) -> None:
+        """Runs a statement on the database itself, for what the API would never do."""
+        async with self.service.database.connection() as connection:
+            await connection.execute(statement, *arguments)
+
 
 async def open_shop(service: Service, **fields: Any) -> Shop:
     """A new store, through the use case that the command line calls."""

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from tests.api.client import FOREIGN, Foreign, Shop, furnish, problem
-from tests.api.contract_cases import Operation, Schema, good, kind_of, operations, resolved
+from tests.api.contract_cases import Operation, Schema, good, good_body, kind_of, operations, resolved
 
 OPERATIONS = operations()
 WITH_PATH_IDS = [operation for operation in OPERATIONS if operation.parameters("path")]
 
 
 def body_for(operation: Operation, ids: dict[str, str]) -> bytes | None:
-    return None if operation.body is None else msgspec.json.encode(good(operation.body, ids))
+    return None if operation.body is None else msgspec.json.encode(good_body(operation, ids))
 
 
 @pytest.fixture
@@ -65,6 +65,9 @@ def ids_in(schema: Schema, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 BODY_IDS = [
     (operation, place) for operation in OPERATIONS if operation.body is not None for place in ids_in(operation.body)
 ]
+
+
+OF_DRAFTS = ("change_invoice", "issue_invoice")
 
 
 def with_value(body: Any, schema: Schema, place: tuple[str, ...], value: str, ids: dict[str, str]) -> Any:
@@ -127,7 +130,7 @@ async def test_two_stores_may_use_the_same_ids_and_names(shop: Shop, foreign: Fo
     customer = foreign.things["customer"]
     await shop.make_customer(id=customer["id"], phone=customer["phone"])
     sale = await shop.sell([(mine, "3")], id=foreign.ids["invoice_id"], method="CREDIT", customer_id=customer["id"])
-    assert (sale["number"], sale["total"], await shop.stock_of(mine)) == (1, "3.00", 97)
+    assert (sale["number"], sale["total"], int(await shop.stock_of(mine))) == (1, "3.00", 97)
     assert await foreign.shop.everything() == before
 
 

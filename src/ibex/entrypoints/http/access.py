@@ -57,6 +57,8 @@ class RoutePlan:
     """Instead of the usual deadline, from ``opt={"deadline_seconds": ...}``."""
     dry_run: bool
     """A POST that changes nothing (``opt={"dry_run": True}``), so that it takes no Idempotency-Key."""
+    piecemeal: bool
+    """The handler judges the body's items one by one (``opt={"piecemeal": True}``), also for what no text may hold."""
     conditional: bool
     """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt."""
     media_types: tuple[str, ...]
@@ -98,6 +100,7 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 allow=", ".join(sorted(route.methods)),
                 deadline_seconds=handler.opt.get("deadline_seconds"),
                 dry_run=bool(handler.opt.get("dry_run")),
+                piecemeal=bool(handler.opt.get("piecemeal")),
                 conditional=bool(handler.opt.get("conditional", _is_conditional(route.path_format, method))),
                 media_types=tuple(handler.opt.get("media_types", ())),
                 consumes=handler.opt.get("consumes"),
