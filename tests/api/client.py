@@ -231,11 +231,15 @@ async def furnish(shop: Shop) -> Foreign:
         "credit_note": await api.post(f"/v1/invoices/{paid['id']}/credit-notes", returned),
         "shift": await api.post("/v1/shifts", {"drawer": name, "opening_float": "0.00"}),
         "operator": await api.post("/v1/operators", {"name": name, "role": "CASHIER"}),
+        "webhook": await api.post("/v1/webhooks", {"url": "https://hooks.example.com/x", "description": name}),
     }
+    hook = f"/v1/webhooks/{things['webhook']['id']}"
+    things["secret"] = (await api.get(f"{hook}/secrets"))["items"][0]
+    things["replay"] = await api.post(f"{hook}/replay", {"from_seq": 1}, expect=202)
     things["token"] = await api.post(f"/v1/operators/{things['operator']['id']}/tokens", {"label": name})
     things["draft"] = await shop.draft([(product, "1")], customer_id=customer["id"])
     ids = {f"{thing}_id": found["id"] for thing, found in things.items()}
-    ids["receipt_id"] = paid["payments"][0]["receipt_id"]
+    ids |= {"receipt_id": paid["payments"][0]["receipt_id"], "event_seq": "1"}
     return Foreign(shop, ids, things)
 
 

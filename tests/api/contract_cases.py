@@ -95,6 +95,11 @@ class Operation:
         """The schemas of its parameters in ``path`` or ``query``."""
         return {p["name"]: p["schema"] for p in self.contract.get("parameters", []) if p["in"] == where}
 
+    def required_query(self, ids: dict[str, str]) -> dict[str, str]:
+        """Good values of the parameters that must be there."""
+        wanted = [p for p in self.contract.get("parameters", []) if p["in"] == "query" and p.get("required")]
+        return {p["name"]: str(good(p["schema"], ids, p["name"])) for p in wanted}
+
     @property
     def body(self) -> Schema | None:
         """The schema of its JSON body."""
@@ -103,7 +108,8 @@ class Operation:
 
     def url(self, ids: dict[str, str]) -> str:
         """Its path with these ids; an unknown one is nobody's."""
-        return re.sub(r"\{(\w+)\}", lambda m: ids.get(m[1], str(uuid4())), self.path)
+        nobodys = {n: str(uuid4()) if kind_of(s) == "uuid" else "1" for n, s in self.parameters("path").items()}
+        return re.sub(r"\{(\w+)\}", lambda m: ids.get(m[1], nobodys[m[1]]), self.path)
 
 
 @lru_cache
