@@ -27,6 +27,7 @@ from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
 from ibex.adapters.postgres.queries.reports import PostgresReportQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.report_sums import ReportSums
+from ibex.adapters.postgres.sessions import PostgresSessions
 from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source, let_others_go_on
@@ -45,6 +46,7 @@ from ibex.domain.identity.people import (
     RevokeToken,
     RotateToken,
 )
+from ibex.domain.identity.sessions import OpenReportSession
 from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.offline import RecordOfflineSales
@@ -164,6 +166,8 @@ def build_services(database: Database) -> Services:
         shift_queries=shifts,
         ledger_queries=PostgresLedgerQueries(database),
         reports=PostgresReportQueries(database, ReportSums(database)),
+        open_report_session=OpenReportSession(SystemSecrets(), journal, clock, ids),
+        report_sessions=PostgresSessions(database),
         clock=clock,
         read_ageing=ReadAgeing(PostgresAgeing(database), clock),
         change_store=ChangeStore(people, journal, clock, ids),
