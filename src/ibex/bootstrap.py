@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from ibex.adapters.postgres.batches import PostgresBatches
 from ibex.adapters.postgres.call import begin_call
@@ -16,10 +16,12 @@ from ibex.adapters.postgres.engine import make_pool
 from ibex.adapters.postgres.failures import OUTAGES
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
+from ibex.adapters.postgres.nudge import Nudge, NudgingBatches, NudgingJournal
 from ibex.adapters.postgres.people import PostgresPeople
 from ibex.adapters.postgres.queries.ageing import PostgresAgeing
 from ibex.adapters.postgres.queries.audit import PostgresAuditQueries
 from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQueries
+from ibex.adapters.postgres.queries.events import PostgresEventQueries
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
@@ -30,7 +32,8 @@ from ibex.adapters.postgres.report_sums import ReportSums
 from ibex.adapters.postgres.sessions import PostgresSessions
 from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
-from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source, let_others_go_on
+from ibex.adapters.postgres.webhooks import PostgresWebhooks
+from ibex.adapters.system import SystemClock, SystemKeys, SystemSecrets, Uuid7Source, let_others_go_on
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
 from ibex.domain.catalog.counting import CountStock
 from ibex.domain.catalog.importing import ImportProducts
@@ -38,6 +41,16 @@ from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStoc
 from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.drawer.use_cases import CloseShift, MoveCash, OpenShift
+from ibex.domain.events.destinations import DestinationRules
+from ibex.domain.events.model import Replay
+from ibex.domain.events.webhooks import (
+    AddWebhook,
+    AddWebhookSecret,
+    ArchiveWebhook,
+    ChangeWebhook,
+    ExpireWebhookSecret,
+    ReplayEvents,
+)
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -56,6 +69,7 @@ from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
+from ibex.domain.shared.journal import Journal
 from ibex.entrypoints.http.app import create_app
 from ibex.entrypoints.http.edge import Edge
 from ibex.entrypoints.http.late import LateApp, draining_on_signals
@@ -84,7 +98,7 @@ async def running(settings: Settings) -> AsyncIterator[Edge]:
         draining_on_signals(lifecycle, settings.drain_seconds),
     ):
         yield create_app(
-            build_services(database),
+            build_services(database, DestinationRules(allow_loopback=settings.webhook_loopback)),
             limits=edge_limits(settings),
             lifecycle=lifecycle,
             outages=OUTAGES,
@@ -115,10 +129,13 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         await pool.close(POOL_CLOSE_SECONDS)
 
 
-def build_services(database: Database) -> Services:
+def build_services(database: Database, destinations: DestinationRules) -> Services:
     """The adapters and the use cases on them."""
     clock, ids = SystemClock(), Uuid7Source()
-    journal = PostgresJournal(database)
+    # What is posted wakes the workers: `ibex worker` sends events to webhooks.
+    books, nudge = PostgresJournal(database), Nudge(database)
+    journal: Journal = NudgingJournal(books, nudge, work=(Replay,))
+    batches = NudgingBatches(PostgresBatches(database, books), nudge)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
     reader, fresh = RememberedProducts(products), FreshProducts(products)
     shifts = PostgresShifts(database)
@@ -130,7 +147,7 @@ def build_services(database: Database) -> Services:
         journal=journal,
         record_sale=RecordSale(reader, journal, clock, ids),
         quote_sale=QuoteSale(fresh),
-        record_offline_sales=RecordOfflineSales(fresh, PostgresBatches(database, journal), clock, ids),
+        record_offline_sales=RecordOfflineSales(fresh, batches, clock, ids),
         draft_invoice=DraftInvoice(reader, journal, clock, ids),
         change_draft=ChangeDraft(invoices, reader, journal, clock, ids),
         cancel_draft=CancelDraft(invoices, journal, clock, ids),
@@ -178,7 +195,25 @@ def build_services(database: Database) -> Services:
         revoke_token=RevokeToken(people, journal, clock, ids),
         people=people,
         audit_queries=PostgresAuditQueries(database),
+        **event_services(database, journal, destinations),
     )
+
+
+def event_services(database: Database, journal: Journal, destinations: DestinationRules) -> dict[str, Any]:
+    """The fields of Services that events and webhooks need."""
+    clock, ids, keys = SystemClock(), Uuid7Source(), SystemKeys()
+    webhooks = PostgresWebhooks(database)
+    return {
+        "event_queries": PostgresEventQueries(database),
+        "add_webhook": AddWebhook(webhooks, keys, journal, clock, ids, destinations),
+        "change_webhook": ChangeWebhook(webhooks, journal, clock, ids, destinations),
+        "archive_webhook": ArchiveWebhook(webhooks, journal, clock, ids),
+        "add_webhook_secret": AddWebhookSecret(webhooks, keys, journal, clock, ids),
+        "expire_webhook_secret": ExpireWebhookSecret(webhooks, journal, clock),
+        "replay_events": ReplayEvents(webhooks, journal, clock, ids),
+        "webhooks": webhooks,
+        "webhook_queries": webhooks,
+    }
 
 
 def edge_limits(settings: Settings) -> EdgeLimits:

@@ -77,8 +77,8 @@ def test_every_route_has_an_example() -> None:
     for path, item in openapi_document(documented_handlers())["paths"].items():
         pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
         for method in map(str.upper, item):
-            if not any(method == m and pattern.fullmatch(p) for m, p in shown):
-                missing.append(f"{method} {path}")
+            known = any(method == m and pattern.fullmatch(p) for m, p in shown)
+            missing += [] if known else [f"{method} {path}"]
     assert sorted({*missing} - TO_BE_WRITTEN) == []
 
 

@@ -113,6 +113,7 @@ _TAKEN: Final[dict[str, tuple[str, str]]] = {
     "shifts_one_open_per_drawer": ("drawer", "A shift is open on this drawer already; close it first."),
     "credit_notes_pk": ("id", "There is a credit note with this id already."),
     "payments_pk": ("id", "There is a payment with this id already."),
+    "webhooks_pk": ("id", "There is a webhook with this id already."),
     "stock_movements_id_unique": ("id", "There is a stock movement with this id already."),
 }
 _MISSING: Final[dict[str, tuple[str, str]]] = {

@@ -18,6 +18,16 @@ from ibex.domain.customers.queries import CustomerQueries
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
 from ibex.domain.drawer.queries import ShiftQueries
 from ibex.domain.drawer.use_cases import CloseShift, MoveCash, OpenShift
+from ibex.domain.events.ports import WebhookRepository
+from ibex.domain.events.queries import EventQueries, WebhookQueries
+from ibex.domain.events.webhooks import (
+    AddWebhook,
+    AddWebhookSecret,
+    ArchiveWebhook,
+    ChangeWebhook,
+    ExpireWebhookSecret,
+    ReplayEvents,
+)
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -118,3 +128,13 @@ class Services:
     revoke_token: RevokeToken
     people: PeopleRepository
     audit_queries: AuditQueries
+
+    event_queries: EventQueries
+    add_webhook: AddWebhook
+    change_webhook: ChangeWebhook
+    archive_webhook: ArchiveWebhook
+    add_webhook_secret: AddWebhookSecret
+    expire_webhook_secret: ExpireWebhookSecret
+    replay_events: ReplayEvents
+    webhooks: WebhookRepository
+    webhook_queries: WebhookQueries
