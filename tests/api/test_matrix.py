@@ -62,7 +62,8 @@ async def ask(api: Api, route: Route) -> httpx.Response:
     path = route.path
     while "{" in path:
         before, _, rest = path.partition("{")
-        path = before + str(uuid4()) + rest.partition("}")[2]
+        name, _, after = rest.partition("}")
+        path = before + (str(uuid4()) if name.endswith("_id") else "1") + after
     body = b"{}" if route.has_body else None
     return await api.request(route.method.upper(), path, content=body)
 
