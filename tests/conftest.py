@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-table", action="store_true", help="with --faults=full: write the table into docs/RELIABILITY.md"
     )
+    parser.addoption("--fuzz-examples", type=int, default=3, help="how many requests schemathesis makes up for a route")
 
 
 def pytest_configure() -> None:

@@ -62,6 +62,7 @@ class Settings:
     host_suffixes: tuple[str, ...] = ()
     unknown_variables: tuple[str, ...] = ()
     trust_store_override: bool = False
+    webhook_loopback: bool = False
 
     @property
     def trust_proxy_headers(self) -> bool:
@@ -120,6 +121,15 @@ def read_environ(environ: Mapping[str, str], *, cwd: Path) -> tuple[Settings | N
                 "Remove IBEX_ENVIRONMENT from the service's variables.",
             )
         )
+    loopback = reader.choice("IBEX_WEBHOOK_LOOPBACK", ("refused", "allowed"), "refused") == "allowed"
+    if loopback and environment != "sandbox":
+        reader.problems.append(
+            ConfigurationError(
+                "IBEX-E123",
+                "IBEX_WEBHOOK_LOOPBACK is allowed, but this is no sandbox.",
+                "Remove IBEX_WEBHOOK_LOOPBACK: webhooks go to public addresses only.",
+            )
+        )
     none_named: tuple[str, ...] = ()
     suffixes = reader.attempt(lambda: _host_suffixes(environ.get("IBEX_DATABASE_HOST_SUFFIXES", "")), none_named)
     endpoint: EndpointMode = reader.choice("IBEX_DATABASE_ENDPOINT", ("direct", "as-given", "pooled"), "direct")
@@ -137,6 +147,7 @@ def read_environ(environ: Mapping[str, str], *, cwd: Path) -> tuple[Settings | N
         replica_id=environ.get("RAILWAY_REPLICA_ID", ""),
         git_commit=environ.get("RAILWAY_GIT_COMMIT_SHA", "") or environ.get("IBEX_GIT_COMMIT", ""),
         unknown_variables=tuple(sorted(n for n in environ if n.startswith("IBEX_") and n not in KNOWN_NAMES)),
+        webhook_loopback=loopback,
         trust_store_override=any(environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")),
         **values,
     ), []

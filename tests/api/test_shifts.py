@@ -204,9 +204,8 @@ async def test_nothing_is_booked_on_a_closed_shift(shop: Shop, api: Api) -> None
 
 async def test_the_database_itself_keeps_a_closed_shift(shop: Shop) -> None:
     shift = await open_drawer(shop)
-    pool = shop.service.database.pool
     with pytest.raises(asyncpg.PostgresError, match="only closes") as refused:
-        await pool.execute("UPDATE ibex.shifts SET opening_float = 5 WHERE id = $1", shift["id"])
+        await shop.execute("UPDATE ibex.shifts SET opening_float = 5 WHERE id = $1", shift["id"])
     assert refused.value.sqlstate == "IB023"
     await close(shop, shift, counted_cash="100.00")
     for statement in (
@@ -215,7 +214,7 @@ async def test_the_database_itself_keeps_a_closed_shift(shop: Shop) -> None:
         "DELETE FROM ibex.shifts WHERE id = $1",
     ):
         with pytest.raises(asyncpg.PostgresError) as refused:
-            await pool.execute(statement, shift["id"])
+            await shop.execute(statement, shift["id"])
         assert refused.value.sqlstate in {"IB020", "IB023"}
 
 

@@ -119,6 +119,12 @@ VARIABLES: Final = (
         "",
         "Recorded by `ibex migrate deploy`; `IBEX_GIT_COMMIT` where there is no Railway",
     ),
+    Variable(
+        "IBEX_WEBHOOK_LOOPBACK",
+        "refused, allowed",
+        "refused",
+        "`allowed` lets webhooks go to this machine, by plain HTTP too: for tests, and in a sandbox alone",
+    ),
     Variable("IBEX_GIT_COMMIT", "text", "", "The commit that is deployed, recorded in the ledger of migrations"),
 )
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -33,7 +33,10 @@ from ibex.adapters.postgres.failures import (
 from ibex.adapters.postgres.pool import Connection, Pool, PoolTimeoutError, backoff
 from ibex.domain.shared.errors import TemporarilyUnavailable
 
+T = TypeVar("T")
 Record: TypeAlias = "asyncpg.Record"
+Ask: TypeAlias = "Callable[..., Awaitable[list[Record]]]"
+"""Sends a statement with its arguments within a transaction, and returns the rows."""
 
 CLIENT_GRACE_SECONDS: Final = 1.0
 """The server cuts off a statement that takes too long; if it does not, the client does so this much later."""
@@ -110,11 +113,22 @@ class Database:
         statement's own making goes through.
         """
         call = current_call()
+        return await self._until_done(call, lambda: self._fetch(call, statement, arguments), repeatable=repeatable)
+
+    async def write_together(self, work: Callable[[Ask], Awaitable[T]], *, seconds: float) -> T:
+        """What ``work`` asks for, in one transaction of at most ``seconds``; only for work that may be repeated.
+
+        Raises as ``write`` does. Whatever else the work raises rolls the transaction back.
+        """
+        call = current_call()
+        return await self._until_done(call, lambda: self._together(call, work, seconds), repeatable=True)
+
+    async def _until_done(self, call: Call, attempt_once: Callable[[], Awaitable[T]], *, repeatable: bool) -> T:
         attempt, unknown = 0, False
         while True:
             attempt += 1
             try:
-                return await self._fetch(call, statement, arguments)
+                return await attempt_once()
             except LostError as error:
                 unknown = unknown or error.sent
                 if error.sent and not repeatable:
@@ -203,6 +217,44 @@ class Database:
         progress.in_transaction = False
         await connection.execute("COMMIT", timeout=seconds)
         return rows
+
+    async def _together(self, call: Call, work: Callable[[Ask], Awaitable[T]], seconds: float) -> T:
+        """One attempt at work of several statements. Raises as ``_fetch`` does."""
+        connection = await self._acquire(call)
+        progress = _Progress(connection)
+        progress.in_transaction = True
+        sound = False
+        allowed = min(call.left(), seconds)
+
+        async def ask(statement: str, *arguments: Any) -> list[Record]:
+            call.statements += 1
+            return await connection.fetch(statement, *arguments, timeout=allowed + CLIENT_GRACE_SECONDS)
+
+        try:
+            begin = f"{self._begin}; SET LOCAL statement_timeout = {max(1, int(allowed * 1000))}"
+            await connection.execute(begin, timeout=allowed)
+            try:
+                result = await work(ask)
+            except asyncpg.PostgresError:
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK", timeout=allowed)
+                raise
+            progress.mark()
+            progress.in_transaction = False
+            await connection.execute("COMMIT", timeout=allowed)
+            sound = True
+            return result
+        except (TimeoutError, *LOST) as error:
+            raise LostError(sent=progress.sent) from error
+        except CLIENT_SIDE as error:
+            if not connection.is_closed():
+                raise
+            raise LostError(sent=progress.sent) from error
+        except asyncpg.PostgresError:
+            sound = not connection.is_in_transaction()
+            raise
+        finally:
+            self._pool.release(connection, sound=sound)
 
     def _time_for(self, call: Call) -> float:
         """Seconds for the next step of the call. Raises TemporarilyUnavailable if none are left."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from ibex.domain.catalog.model import Barcode, Category, PriceChange, Product, StockMovement
 from ibex.domain.customers.model import Customer
 from ibex.domain.drawer.model import DrawerClosing, Shift, ShiftMovement
+from ibex.domain.events.model import NewSecret, Replay, Webhook, WebhookSecret
 from ibex.domain.identity.model import ApiToken, Operator, Store
 from ibex.domain.ledger.model import LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, CreditNoteLine, LineReturned
@@ -332,6 +333,38 @@ def store_row(store: Store) -> Row:
     }
 
 
+def webhook_row(webhook: Webhook) -> Row:
+    """The columns of ``ibex.webhooks`` but for failing_since, which only deliveries change."""
+    return {
+        "url": webhook.url,
+        "description": webhook.description,
+        "event_types": webhook.event_types,
+        "status": webhook.status,
+        "disabled_because": webhook.disabled_because,
+        "created_by": webhook.created_by,
+    }
+
+
+def new_secret_row(secret: NewSecret) -> Row:
+    """The columns of ``ibex.webhook_secrets``; the only place at which a key is written."""
+    return {"webhook_id": secret.webhook_id, "secret": f"\\x{secret.key.value.hex()}"}
+
+
+def secret_row(secret: WebhookSecret) -> Row:
+    """What may change of ``ibex.webhook_secrets``."""
+    return {"expires_at": secret.expires_at}
+
+
+def replay_row(replay: Replay) -> Row:
+    """The columns of ``ibex.webhook_replays``."""
+    return {
+        "webhook_id": replay.webhook_id,
+        "from_seq": replay.from_seq,
+        "to_seq": replay.to_seq,
+        "done_seq": replay.from_seq - 1,
+    }
+
+
 RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Product: ("products", product_row),
     Category: ("categories", category_row),
@@ -344,5 +377,9 @@ RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Operator: ("operators", operator_row),
     ApiToken: ("api_tokens", token_row),
     Store: ("stores", store_row),
+    Webhook: ("webhooks", webhook_row),
+    NewSecret: ("webhook_secrets", new_secret_row),
+    WebhookSecret: ("webhook_secrets", secret_row),
+    Replay: ("webhook_replays", replay_row),
 }
 """Things that change seldom: their table, and their row without id, version and times of change."""

@@ -17,6 +17,7 @@ from ibex.entrypoints.http.credit_notes import ReturnsController
 from ibex.entrypoints.http.customers import CustomersController
 from ibex.entrypoints.http.docs import docs_handlers
 from ibex.entrypoints.http.edge import Edge, Observer
+from ibex.entrypoints.http.events import EventsController
 from ibex.entrypoints.http.exchange import Call, NoDatabase
 from ibex.entrypoints.http.health import MeController, health_controller
 from ibex.entrypoints.http.invoices import InvoicesController
@@ -28,11 +29,14 @@ from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
 from ibex.entrypoints.http.receipts import AccountsController, ReceiptsController
+from ibex.entrypoints.http.reports import ReportsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
 from ibex.entrypoints.http.services import Services
 from ibex.entrypoints.http.shifts import ShiftsController
+from ibex.entrypoints.http.statements import ReceivablesController, StatementsController
 from ibex.entrypoints.http.stock import StockController
+from ibex.entrypoints.http.webhooks import DeliveriesController, WebhooksController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     MeController,
@@ -46,11 +50,17 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     AccountsController,
     ReceiptsController,
     ShiftsController,
+    StatementsController,
+    ReceivablesController,
     LedgerController,
+    ReportsController,
     StoreController,
     OperatorsController,
     TokensController,
     AuditController,
+    EventsController,
+    WebhooksController,
+    DeliveriesController,
 )
 """One controller per area. Add yours here."""
 
