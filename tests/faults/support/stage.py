@@ -123,7 +123,8 @@ async def ground_on(
                         cwd=cwd,
                     )
     finally:
-        await asyncio.to_thread(cluster.drop_database, database)
+        if sandbox is None:  # else it goes with its server
+            await asyncio.to_thread(cluster.drop_database, database)
 
 
 def start(environment: Mapping[str, str], cwd: Path, log: Path, *, port: int | None = None) -> Service:
