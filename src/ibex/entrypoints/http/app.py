@@ -36,6 +36,7 @@ from ibex.entrypoints.http.services import Services
 from ibex.entrypoints.http.shifts import ShiftsController
 from ibex.entrypoints.http.statements import ReceivablesController, StatementsController
 from ibex.entrypoints.http.stock import StockController
+from ibex.entrypoints.http.usage import UsageController
 from ibex.entrypoints.http.webhooks import DeliveriesController, WebhooksController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
@@ -61,6 +62,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     EventsController,
     WebhooksController,
     DeliveriesController,
+    UsageController,
 )
 """One controller per area. Add yours here."""
 
