@@ -17,12 +17,12 @@ BEGIN
   IF p_head #> '{locks,products}' IS NOT NULL OR p_head ? 'stock' THEN
     v_ids := ARRAY(SELECT x::uuid FROM jsonb_array_elements_text(p_head #> '{locks,products}') x
                    UNION SELECT (s ->> 'product_id')::uuid FROM jsonb_array_elements(p_head -> 'stock') s);
-    PERFORM 1 FROM ibex.products p WHERE p.store_id = p_store AND p.id = ANY (v_ids) ORDER BY p.id FOR UPDATE;
+    PERFORM 1 FROM ibex.products p WHERE p.store_id = p_store AND p.id = ANY (v_ids) ORDER BY p.id FOR NO KEY UPDATE;
   END IF;
   IF p_head #> '{locks,customers}' IS NOT NULL OR p_head ? 'balances' THEN
     v_ids := ARRAY(SELECT x::uuid FROM jsonb_array_elements_text(p_head #> '{locks,customers}') x
                    UNION SELECT (b ->> 'customer_id')::uuid FROM jsonb_array_elements(p_head -> 'balances') b);
-    PERFORM 1 FROM ibex.customers c WHERE c.store_id = p_store AND c.id = ANY (v_ids) ORDER BY c.id FOR UPDATE;
+    PERFORM 1 FROM ibex.customers c WHERE c.store_id = p_store AND c.id = ANY (v_ids) ORDER BY c.id FOR NO KEY UPDATE;
   END IF;
   IF p_head #> '{locks,shifts}' IS NOT NULL THEN
     v_ids := ARRAY(SELECT x::uuid FROM jsonb_array_elements_text(p_head #> '{locks,shifts}') x);

@@ -37,6 +37,7 @@ from ibex.entrypoints.http.services import Services
 from ibex.entrypoints.http.shifts import ShiftsController
 from ibex.entrypoints.http.statements import ReceivablesController, StatementsController
 from ibex.entrypoints.http.stock import StockController
+from ibex.entrypoints.http.usage import UsageController
 from ibex.entrypoints.http.webhooks import DeliveriesController, WebhooksController
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
@@ -62,6 +63,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     EventsController,
     WebhooksController,
     DeliveriesController,
+    UsageController,
 )
 """One controller per area. Add yours here."""
 

@@ -41,6 +41,7 @@ from ibex.domain.identity.sessions import OpenReportSession, SessionStore
 from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.reporting.queries import ReportQueries
+from ibex.domain.reporting.usage import ReadUsage
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.offline import RecordOfflineSales
 from ibex.domain.sales.payouts import PayOutCredit
@@ -138,3 +139,5 @@ class Services:
     replay_events: ReplayEvents
     webhooks: WebhookRepository
     webhook_queries: WebhookQueries
+
+    read_usage: ReadUsage
