@@ -19,7 +19,7 @@ from litestar.routes import HTTPRoute
 from ibex.domain.identity.model import Permission
 
 PUBLIC_PATHS: Final = frozenset(
-    {"/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets/{name}", "/metrics"}
+    {"/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets/{name}", "/metrics", "/reports/sign-in"}
 )
 """Routes that answer anybody. /metrics asks for a token of its own."""
 
@@ -63,6 +63,8 @@ class RoutePlan:
     """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt."""
     media_types: tuple[str, ...]
     """What it can produce besides JSON, from ``opt={"media_types": ("text/csv",)}``."""
+    page: bool
+    """A page for a browser (``opt={"page": True}``): who is it is asked of its session's cookie, not of a token."""
     consumes: str | None
     """The media type of a body that is no JSON, from ``opt={"consumes": "text/csv"}``; the handler decodes it."""
 
@@ -103,6 +105,7 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 piecemeal=bool(handler.opt.get("piecemeal")),
                 conditional=bool(handler.opt.get("conditional", _is_conditional(route.path_format, method))),
                 media_types=tuple(handler.opt.get("media_types", ())),
+                page=bool(handler.opt.get("page")),
                 consumes=handler.opt.get("consumes"),
             )
 
