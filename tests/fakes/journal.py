@@ -16,6 +16,7 @@ from ibex.domain.catalog.model import Barcode, MovementKind, Product, StockMovem
 from ibex.domain.customers.model import AccountCredit, Customer, OpeningDue
 from ibex.domain.drawer.model import DrawerClosing, Shift, ShiftStatus
 from ibex.domain.ledger.model import EntryType, LedgerEntry
+from ibex.domain.sales.credit_notes import LineReturned
 from ibex.domain.sales.model import Invoice
 from ibex.domain.sales.receivables import Receivable
 from ibex.domain.sales.tender import Payment
@@ -29,6 +30,7 @@ from ibex.domain.shared.errors import (
     InsufficientStock,
     NotFound,
     ProductInactive,
+    ReturnExceedsSale,
     ShiftClosed,
     StaleProducts,
 )
@@ -244,6 +246,8 @@ class FakeJournal:
         # Stock and balances are the movements' and the ledger's to change.
         theirs = ("stock", "oversold", "balance", "account_credit", "opening_due")
         kept = {name: getattr(before, name) for name in theirs if hasattr(before, name)}
+        if isinstance(before, Invoice) and before.number is not None:
+            kept["lines"] = before.lines  # an issued invoice's lines stay; what came back is LineReturned's to say
         self.books.put(replace(thing, version=before.version + 1, **kept))
 
     def _must_be_unique(self, thing: Any) -> None:
@@ -265,6 +269,17 @@ class FakeJournal:
     @take.register(BalanceTouch)
     def _(self, fact: object) -> None:
         """Checked before anything was written."""
+
+    @take.register
+    def _(self, fact: LineReturned) -> None:
+        invoice = self.books.invoice(fact.invoice_id, self._changes.store_id)
+        lines = tuple(
+            replace(line, returned=line.returned + (fact.quantity if line.line_no == fact.line_no else 0))
+            for line in invoice.lines
+        )
+        if any(line.returned > line.quantity for line in lines):
+            raise ReturnExceedsSale("More would come back than was sold.", field="lines")
+        self.books.put(replace(invoice, lines=lines))
 
     @take.register
     def _(self, fact: StockMovement) -> None:

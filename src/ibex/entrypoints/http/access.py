@@ -19,7 +19,7 @@ from litestar.routes import HTTPRoute
 from ibex.domain.identity.model import Permission
 
 PUBLIC_PATHS: Final = frozenset(
-    {"/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets/{name}", "/metrics"}
+    {"/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets/{name}", "/metrics", "/reports/sign-in"}
 )
 """Routes that answer anybody. /metrics asks for a token of its own."""
 
@@ -67,6 +67,8 @@ class RoutePlan:
     saying."""
     media_types: tuple[str, ...]
     """What it can produce besides JSON, from ``opt={"media_types": ("text/csv",)}``."""
+    page: bool
+    """A page for a browser (``opt={"page": True}``): who is it is asked of its session's cookie, not of a token."""
     consumes: str | None
     """The media type of a body that is no JSON, from ``opt={"consumes": "text/csv"}``; the handler decodes it."""
 
@@ -108,6 +110,7 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 conditional=bool(handler.opt.get("conditional", _is_conditional(route.path_format, method))),
                 may_be_missing=bool(handler.opt.get("may_be_missing")),
                 media_types=tuple(handler.opt.get("media_types", ())),
+                page=bool(handler.opt.get("page")),
                 consumes=handler.opt.get("consumes"),
             )
 
