@@ -341,7 +341,22 @@ BEGIN
   RETURN v_end - v_upto;
 END $$;
 """
+SESSIONS = """
+CREATE TABLE ibex.report_sessions (
+  store_id uuid NOT NULL,
+  id uuid NOT NULL,
+  token_id uuid NOT NULL,
+  secret_hash bytea NOT NULL CONSTRAINT report_sessions_hash_is_sha256 CHECK (octet_length(secret_hash) = 32),
+  created_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  CONSTRAINT report_sessions_pk PRIMARY KEY (store_id, id),
+  CONSTRAINT report_sessions_secret_unique UNIQUE (secret_hash),
+  CONSTRAINT report_sessions_token_fk FOREIGN KEY (store_id, token_id) REFERENCES ibex.api_tokens (store_id, id)
+);
+CREATE INDEX report_sessions_by_expiry ON ibex.report_sessions (expires_at);
+"""
 DOWNGRADE = """
+DROP TABLE ibex.report_sessions;
 DROP FUNCTION ibex.fold_sales(uuid, integer);
 DROP FUNCTION ibex.money_of_methods(uuid, date, date);
 DROP FUNCTION ibex.sales_of_products(uuid, date, date);
@@ -373,6 +388,7 @@ def upgrade() -> None:
     op.execute(SUMS)
     op.execute(FACTS)
     op.execute(FOLD)
+    op.execute(SESSIONS)
 
 
 def downgrade() -> None:

@@ -30,6 +30,7 @@ from ibex.adapters.postgres.queries.reports import PostgresReportQueries
 from ibex.adapters.postgres.queries.usage import PostgresUsage
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.report_sums import ReportSums
+from ibex.adapters.postgres.sessions import PostgresSessions
 from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.postgres.webhooks import PostgresWebhooks
@@ -59,6 +60,7 @@ from ibex.domain.identity.people import (
     RevokeToken,
     RotateToken,
 )
+from ibex.domain.identity.sessions import OpenReportSession
 from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.reporting.usage import ReadUsage
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
@@ -178,11 +180,13 @@ def build_services(database: Database, destinations: DestinationRules) -> Servic
         enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
         receipt_queries=PostgresReceiptQueries(database),
         open_shift=OpenShift(journal, clock, ids),
-        move_cash=MoveCash(journal, clock, ids),
+        move_cash=MoveCash(shifts, journal, clock, ids),
         close_shift=CloseShift(shifts, journal, clock, ids),
         shift_queries=shifts,
         ledger_queries=PostgresLedgerQueries(database),
         reports=PostgresReportQueries(database, ReportSums(database)),
+        open_report_session=OpenReportSession(SystemSecrets(), journal, clock, ids),
+        report_sessions=PostgresSessions(database),
         clock=clock,
         read_ageing=ReadAgeing(PostgresAgeing(database), clock),
         change_store=ChangeStore(people, journal, clock, ids),
