@@ -52,7 +52,9 @@ def test_a_store_and_its_tokens_from_the_command_line(run: Run) -> None:
     run("audit", "verify", "--store", store)
 
 
-def test_refusals_end_with_a_sentence_and_a_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_end_with_a_sentence_and_a_code(
+    run: Run, cluster: Cluster, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nowhere = str(uuid4())
     told = run(
         "tokens", "create", "--store", nowhere, "--operator", "Ben", "--role", "OWNER", expect=exit_codes.FINDINGS
@@ -60,7 +62,7 @@ def test_refusals_end_with_a_sentence_and_a_code(run: Run, monkeypatch: pytest.M
     assert "not_found: There is no such store" in told.stderr
     told = run("audit", "seal", "--store", nowhere, expect=exit_codes.FINDINGS)
     assert "not_found: There is no such store" in told.stderr
-    monkeypatch.setenv("DATABASE_URL", "postgresql://ibex:Pr1vate-thing@localhost:1/ibex")
+    monkeypatch.setenv("DATABASE_URL", database_url.replace(f":{cluster.port}/", ":1/"))
     told = run("stores", "list", expect=exit_codes.UNAVAILABLE)
     assert "No connection to the database" in told.stderr
-    assert "Pr1vate" not in told.output + repr(told.exception)
+    assert cluster.owner_password not in told.output + repr(told.exception)
