@@ -37,6 +37,7 @@ from ibex.domain.identity.people import (
     RotateToken,
 )
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
+from ibex.domain.leaving.use_cases import ExportStore
 from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.reporting.queries import ReportQueries
@@ -138,3 +139,4 @@ class Services:
     webhook_queries: WebhookQueries
 
     read_usage: ReadUsage
+    export_store: ExportStore
