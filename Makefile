@@ -10,7 +10,7 @@ WORKERS ?= 2
 # Arguments for pytest: make test ARGS="tests/unit -k money".
 ARGS ?=
 
-.PHONY: help setup demo test check format lint types architecture revisions fingerprint bench faults clean
+.PHONY: help setup demo test check format lint types architecture revisions fingerprint audit fuzz bench faults clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,13 +41,19 @@ types: setup ## types alone
 
 architecture: setup ## the rules of the architecture alone: direction of imports, and what tests/architecture finds
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q tests/architecture
+	@$(BIN)/python -m pytest -q -p no:xdist -p no:hypothesispytest tests/architecture
 
 revisions: setup ## lint the SQL of the revisions alone, with squawk
 	@$(BIN)/python -m ibex_devtools.lint_migrations
 
 fingerprint: setup ## write migrations/fingerprint.json anew, after a revision was added or changed
 	@$(BIN)/ibex-sandbox run -- sh -c '$(BIN)/ibex migrate deploy && $(BIN)/ibex migrate fingerprint'
+
+audit: setup ## known vulnerabilities of what is shipped, and secrets in what is tracked
+	@PATH="$$PWD/.tools/bin:$$PATH" $(BIN)/python -m ibex_devtools.audit
+
+fuzz: setup ## schemathesis over every route, longer than in the tests; FUZZ=N requests for each (default 100)
+	@$(BIN)/python -m pytest -n 0 -s --fuzz-examples=$(or $(FUZZ),100) --timeout=5400 tests/api/test_contract.py -k surprises
 
 bench: setup ## measure the hot paths next to what the database alone can do
 	@$(BIN)/python -m ibex_devtools.bench

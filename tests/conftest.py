@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="quick",
         help="how much of tests/faults to run: a quick part with every run, or all of it",
     )
+    parser.addoption("--fuzz-examples", type=int, default=3, help="how many requests schemathesis makes up for a route")
 
 
 def pytest_configure() -> None:

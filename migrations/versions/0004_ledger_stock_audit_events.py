@@ -103,6 +103,7 @@ CREATE TABLE ibex.audit_entries (
 );
 CREATE INDEX audit_entries_by_entity ON ibex.audit_entries (store_id, entity, entity_id, seq);
 CREATE INDEX audit_entries_by_operator ON ibex.audit_entries (store_id, operator_id, seq);
+CREATE INDEX audit_entries_by_time ON ibex.audit_entries (store_id, recorded_at) INCLUDE (operator_id);
 
 CREATE TABLE ibex.events (
   store_id uuid NOT NULL CONSTRAINT events_store_fk REFERENCES ibex.stores,

@@ -153,7 +153,8 @@ BEGIN
 END $$;
 CREATE FUNCTION ibex.record_tables() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
   SELECT ARRAY['stores', 'operators', 'api_tokens', 'categories', 'products', 'product_barcodes', 'price_changes',
-               'customers', 'invoices', 'invoice_lines', 'shifts', 'shift_movements']
+               'customers', 'invoices', 'invoice_lines', 'shifts', 'shift_movements',
+               'webhooks', 'webhook_secrets', 'webhook_replays']
 $$;
 """
 

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
-import asyncpg
-
+from ibex.adapters.postgres.batches import PostgresBatches
+from ibex.adapters.postgres.call import begin_call
 from ibex.adapters.postgres.catalog import FreshProducts, PostgresCatalogue, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
-from ibex.adapters.postgres.database import BUSY, CONTENDED, LOST, Database
+from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.debts import PostgresDebts
-from ibex.adapters.postgres.engine import open_pool
+from ibex.adapters.postgres.engine import make_pool
+from ibex.adapters.postgres.failures import OUTAGES
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
+from ibex.adapters.postgres.nudge import Nudge, NudgingBatches, NudgingJournal
 from ibex.adapters.postgres.people import PostgresPeople
+from ibex.adapters.postgres.queries.ageing import PostgresAgeing
 from ibex.adapters.postgres.queries.audit import PostgresAuditQueries
 from ibex.adapters.postgres.queries.credit_notes import PostgresCreditNoteQueries
+from ibex.adapters.postgres.queries.events import PostgresEventQueries
 from ibex.adapters.postgres.queries.invoices import PostgresInvoiceQueries
 from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
 from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
+from ibex.adapters.postgres.queries.reports import PostgresReportQueries
 from ibex.adapters.postgres.readiness import DatabaseReadiness
+from ibex.adapters.postgres.report_sums import ReportSums
+from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
-from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
+from ibex.adapters.postgres.webhooks import PostgresWebhooks
+from ibex.adapters.system import SystemClock, SystemKeys, SystemSecrets, Uuid7Source, let_others_go_on
 from ibex.domain.catalog.categories import ChangeCategory, CreateCategory
 from ibex.domain.catalog.counting import CountStock
 from ibex.domain.catalog.importing import ImportProducts
 from ibex.domain.catalog.use_cases import ChangeProduct, CreateProduct, MoveStock
 from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.drawer.use_cases import CloseShift, MoveCash, OpenShift
+from ibex.domain.events.destinations import DestinationRules
+from ibex.domain.events.model import Replay
+from ibex.domain.events.webhooks import (
+    AddWebhook,
+    AddWebhookSecret,
+    ArchiveWebhook,
+    ChangeWebhook,
+    ExpireWebhookSecret,
+    ReplayEvents,
+)
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -40,12 +58,16 @@ from ibex.domain.identity.people import (
     RevokeToken,
     RotateToken,
 )
+from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.offline import RecordOfflineSales
 from ibex.domain.sales.payouts import PayOutCredit
+from ibex.domain.sales.quote import QuoteSale
 from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
+from ibex.domain.shared.journal import Journal
 from ibex.entrypoints.http.app import create_app
 from ibex.entrypoints.http.edge import Edge
 from ibex.entrypoints.http.late import LateApp, draining_on_signals
@@ -74,10 +96,11 @@ async def running(settings: Settings) -> AsyncIterator[Edge]:
         draining_on_signals(lifecycle, settings.drain_seconds),
     ):
         yield create_app(
-            build_services(database),
+            build_services(database, DestinationRules(allow_loopback=settings.webhook_loopback)),
             limits=edge_limits(settings),
             lifecycle=lifecycle,
-            outages=(*LOST, *BUSY, *CONTENDED),
+            outages=OUTAGES,
+            begin_call=begin_call,
             behind_proxy=settings.trust_proxy_headers,
         )
 
@@ -85,40 +108,44 @@ async def running(settings: Settings) -> AsyncIterator[Edge]:
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The pool, closed at the end: connections get a moment to come back, then they are cut."""
-    pool = await open_pool(
+    pool = make_pool(
         settings.database,
         size=settings.pool_size,
+        wait_seconds=settings.pool_wait_seconds,
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_seconds=settings.statement_timeout_seconds,
+        lock_timeout_seconds=settings.lock_timeout_seconds,
     )
     try:
-        yield Database(pool, wait_seconds=settings.pool_wait_seconds, pooled=settings.database.pooled)
+        yield Database(
+            pool,
+            pooled=settings.database.pooled,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            lock_timeout_seconds=settings.lock_timeout_seconds,
+        )
     finally:
-        await close_pool(pool)
+        await pool.close(POOL_CLOSE_SECONDS)
 
 
-async def close_pool(pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """Close it within POOL_CLOSE_SECONDS, whatever still runs on it."""
-    try:
-        async with asyncio.timeout(POOL_CLOSE_SECONDS):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
-
-
-def build_services(database: Database) -> Services:
+def build_services(database: Database, destinations: DestinationRules) -> Services:
     """The adapters and the use cases on them."""
     clock, ids = SystemClock(), Uuid7Source()
-    journal = PostgresJournal(database)
+    # What is posted wakes the workers: `ibex worker` sends events to webhooks.
+    books, nudge = PostgresJournal(database), Nudge(database)
+    journal: Journal = NudgingJournal(books, nudge, work=(Replay,))
+    batches = NudgingBatches(PostgresBatches(database, books), nudge)
     products, invoices, customers = PostgresProducts(database), PostgresInvoices(database), PostgresCustomers(database)
+    reader, fresh = RememberedProducts(products), FreshProducts(products)
+    shifts = PostgresShifts(database)
     catalogue = PostgresCatalogue(database)
-    reader = RememberedProducts(products)
     people, secrets = PostgresPeople(database), SystemSecrets()
     return Services(
         tokens=PostgresTokens(database),
         readiness=DatabaseReadiness(database),
         journal=journal,
         record_sale=RecordSale(reader, journal, clock, ids),
+        quote_sale=QuoteSale(fresh),
+        record_offline_sales=RecordOfflineSales(fresh, batches, clock, ids),
         draft_invoice=DraftInvoice(reader, journal, clock, ids),
         change_draft=ChangeDraft(invoices, reader, journal, clock, ids),
         cancel_draft=CancelDraft(invoices, journal, clock, ids),
@@ -127,13 +154,13 @@ def build_services(database: Database) -> Services:
         invoice_queries=PostgresInvoiceQueries(database),
         credit_invoice=CreditInvoice(invoices, journal, clock, ids),
         void_invoice=VoidInvoice(invoices, journal, clock, ids),
-        credit_without_invoice=CreditWithoutInvoice(FreshProducts(products), journal, clock, ids),
+        credit_without_invoice=CreditWithoutInvoice(fresh, journal, clock, ids),
         credit_note_queries=PostgresCreditNoteQueries(database),
         create_product=CreateProduct(journal, clock, ids),
         change_product=ChangeProduct(products, reader, journal, clock, ids),
         move_stock=MoveStock(products, journal, clock, ids),
         count_stock=CountStock(catalogue, journal, clock, ids),
-        import_products=ImportProducts(catalogue, reader, journal, clock, ids, _let_others_go_on),
+        import_products=ImportProducts(catalogue, reader, journal, clock, ids, let_others_go_on),
         create_category=CreateCategory(journal, clock, ids),
         change_category=ChangeCategory(catalogue, journal, clock, ids),
         catalogue=catalogue,
@@ -148,7 +175,14 @@ def build_services(database: Database) -> Services:
         pay_out_credit=PayOutCredit(customers, journal, clock, ids),
         enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
         receipt_queries=PostgresReceiptQueries(database),
+        open_shift=OpenShift(journal, clock, ids),
+        move_cash=MoveCash(journal, clock, ids),
+        close_shift=CloseShift(shifts, journal, clock, ids),
+        shift_queries=shifts,
         ledger_queries=PostgresLedgerQueries(database),
+        reports=PostgresReportQueries(database, ReportSums(database)),
+        clock=clock,
+        read_ageing=ReadAgeing(PostgresAgeing(database), clock),
         change_store=ChangeStore(people, journal, clock, ids),
         add_operator=AddOperator(journal, clock, ids),
         change_operator=ChangeOperator(people, journal, clock, ids),
@@ -157,12 +191,25 @@ def build_services(database: Database) -> Services:
         revoke_token=RevokeToken(people, journal, clock, ids),
         people=people,
         audit_queries=PostgresAuditQueries(database),
+        **event_services(database, journal, destinations),
     )
 
 
-async def _let_others_go_on() -> None:
-    """Requests that wait for the event loop get their turn."""
-    await asyncio.sleep(0)
+def event_services(database: Database, journal: Journal, destinations: DestinationRules) -> dict[str, Any]:
+    """The fields of Services that events and webhooks need."""
+    clock, ids, keys = SystemClock(), Uuid7Source(), SystemKeys()
+    webhooks = PostgresWebhooks(database)
+    return {
+        "event_queries": PostgresEventQueries(database),
+        "add_webhook": AddWebhook(webhooks, keys, journal, clock, ids, destinations),
+        "change_webhook": ChangeWebhook(webhooks, journal, clock, ids, destinations),
+        "archive_webhook": ArchiveWebhook(webhooks, journal, clock, ids),
+        "add_webhook_secret": AddWebhookSecret(webhooks, keys, journal, clock, ids),
+        "expire_webhook_secret": ExpireWebhookSecret(webhooks, journal, clock),
+        "replay_events": ReplayEvents(webhooks, journal, clock, ids),
+        "webhooks": webhooks,
+        "webhook_queries": webhooks,
+    }
 
 
 def edge_limits(settings: Settings) -> EdgeLimits:

@@ -48,6 +48,7 @@ class Settings:
     pool_wait_seconds: float = 5.0
     connect_timeout_seconds: float = 15.0
     statement_timeout_seconds: float = 15.0
+    lock_timeout_seconds: float = 5.0
     shutdown_grace_seconds: int = 20
     drain_seconds: float = 2.0
     max_in_flight: int = 160
@@ -61,6 +62,7 @@ class Settings:
     host_suffixes: tuple[str, ...] = ()
     unknown_variables: tuple[str, ...] = ()
     trust_store_override: bool = False
+    webhook_loopback: bool = False
 
     @property
     def trust_proxy_headers(self) -> bool:
@@ -119,6 +121,15 @@ def read_environ(environ: Mapping[str, str], *, cwd: Path) -> tuple[Settings | N
                 "Remove IBEX_ENVIRONMENT from the service's variables.",
             )
         )
+    loopback = reader.choice("IBEX_WEBHOOK_LOOPBACK", ("refused", "allowed"), "refused") == "allowed"
+    if loopback and environment != "sandbox":
+        reader.problems.append(
+            ConfigurationError(
+                "IBEX-E123",
+                "IBEX_WEBHOOK_LOOPBACK is allowed, but this is no sandbox.",
+                "Remove IBEX_WEBHOOK_LOOPBACK: webhooks go to public addresses only.",
+            )
+        )
     none_named: tuple[str, ...] = ()
     suffixes = reader.attempt(lambda: _host_suffixes(environ.get("IBEX_DATABASE_HOST_SUFFIXES", "")), none_named)
     endpoint: EndpointMode = reader.choice("IBEX_DATABASE_ENDPOINT", ("direct", "as-given", "pooled"), "direct")
@@ -136,6 +147,7 @@ def read_environ(environ: Mapping[str, str], *, cwd: Path) -> tuple[Settings | N
         replica_id=environ.get("RAILWAY_REPLICA_ID", ""),
         git_commit=environ.get("RAILWAY_GIT_COMMIT_SHA", "") or environ.get("IBEX_GIT_COMMIT", ""),
         unknown_variables=tuple(sorted(n for n in environ if n.startswith("IBEX_") and n not in KNOWN_NAMES)),
+        webhook_loopback=loopback,
         trust_store_override=any(environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")),
         **values,
     ), []
@@ -152,6 +164,7 @@ def _plain_values(reader: Reader, *, default_host: str) -> dict[str, Any]:
         "pool_wait_seconds": reader.number("IBEX_POOL_WAIT_SECONDS", 5.0, 0.1, 60),
         "connect_timeout_seconds": reader.number("IBEX_CONNECT_TIMEOUT_SECONDS", 15.0, 10, 120),
         "statement_timeout_seconds": reader.number("IBEX_STATEMENT_TIMEOUT_SECONDS", 15.0, 1, 300),
+        "lock_timeout_seconds": reader.number("IBEX_LOCK_TIMEOUT_SECONDS", 5.0, 0.1, 60),
         "shutdown_grace_seconds": reader.integer("IBEX_SHUTDOWN_GRACE_SECONDS", 20, 1, 300),
         "drain_seconds": reader.number("IBEX_DRAIN_SECONDS", 2.0, 0, 60),
         "max_in_flight": reader.integer("IBEX_MAX_IN_FLIGHT", 160, 1, 10_000),

@@ -167,6 +167,11 @@ class Shop:
         """Rows of the database, for what the API does not show. ``$1`` is the store."""
         return [dict(row) for row in await self.service.database.read(statement, self.store_id, *arguments)]
 
+    async def execute(self, statement: str, *arguments: Any) -> None:
+        """Runs a statement on the database itself, for what the API would never do."""
+        async with self.service.database.connection() as connection:
+            await connection.execute(statement, *arguments)
+
 
 async def open_shop(service: Service, **fields: Any) -> Shop:
     """A new store, through the use case that the command line calls."""

@@ -194,5 +194,5 @@ async def test_the_audit_trail_cannot_be_changed(shop: Shop) -> None:
         "DELETE FROM ibex.operators WHERE store_id = $1",
     ):
         with pytest.raises(asyncpg.PostgresError) as refused:
-            await shop.service.database.pool.execute(statement, shop.store_id)
+            await shop.execute(statement, shop.store_id)
         assert refused.value.sqlstate == "IB020"

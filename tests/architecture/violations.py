@@ -33,6 +33,15 @@ class Source:
     file: str
     text: str
     tree: ast.Module
+    nodes: tuple[ast.AST, ...]
+    """Every node of the tree, outer ones first."""
+
+    @property
+    def calls(self) -> Iterator[tuple[ast.Call, str]]:
+        """Every call, with the dotted name of what is called."""
+        for node in self.nodes:
+            if isinstance(node, ast.Call):
+                yield node, dotted(node.func)
 
     def violation(self, node: ast.AST, rule: str, reason: str) -> Violation:
         """That `node` breaks `rule`."""
@@ -50,13 +59,14 @@ def python_sources(root: Path, *folders: str) -> Iterator[Source]:
     for folder in folders:
         for path in sorted((root / folder).rglob("*.py")):
             text = path.read_text(encoding="utf-8")
-            yield Source(path.relative_to(root).as_posix(), text, _parsed(text))
+            yield Source(path.relative_to(root).as_posix(), text, *_parsed(text))
 
 
 @lru_cache(maxsize=2000)
-def _parsed(text: str) -> ast.Module:
+def _parsed(text: str) -> tuple[ast.Module, tuple[ast.AST, ...]]:
     """Several rules read the same files, and none changes a tree."""
-    return ast.parse(text)
+    tree = ast.parse(text)
+    return tree, tuple(ast.walk(tree))
 
 
 def text_files(root: Path) -> Iterator[tuple[str, str]]:
@@ -92,10 +102,3 @@ def imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.ImportFrom) and node.module:
         return [f"{node.module}.{alias.name}" for alias in node.names]
     return []
-
-
-def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
-    """Every call, with the dotted name of what is called."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield node, dotted(node.func)

@@ -74,8 +74,9 @@ class Switch:
 
     async def _probe(self) -> None:
         while True:
-            answers = await asyncio.gather(*(_is_ready(port) for port in self.ports))
-            self.ready = [port for port, answer in zip(self.ports, answers, strict=True) if answer]
+            asked = list(self.ports)
+            answers = await asyncio.gather(*(_is_ready(port) for port in asked))
+            self.ready = [port for port, answer in zip(asked, answers, strict=True) if answer]
             await asyncio.sleep(PROBE_SECONDS)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from ibex.domain.events.signing import KEY_BYTES, SigningKey
 from ibex.domain.identity.opening import Secret
 from ibex.domain.identity.secrets import RANDOM_BYTES, compose_secret, hash_secret, shown_part
 
@@ -60,3 +62,20 @@ class SystemSecrets:
         """See the port."""
         made = new_token()
         return Secret(text=made.secret, hash=made.secret_hash, prefix=made.prefix)
+
+
+class SystemKeys:
+    """Implements ibex.domain.events.ports.KeySource and Dice."""
+
+    def new_signing_key(self) -> SigningKey:
+        """See the port."""
+        return SigningKey(secrets.token_bytes(KEY_BYTES))
+
+    def below(self, bound: int) -> int:
+        """See the port."""
+        return secrets.randbelow(bound)
+
+
+async def let_others_go_on() -> None:
+    """Requests that wait for the event loop get their turn, in the midst of long work."""
+    await asyncio.sleep(0)

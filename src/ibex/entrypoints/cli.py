@@ -30,6 +30,7 @@ COMMANDS: Final = (
     ),
     ("stores", "ibex.entrypoints.commands.stores", "stores", "Open and list stores."),
     ("tokens", "ibex.entrypoints.commands.tokens", "tokens", "Issue and revoke API tokens."),
+    ("worker", "ibex.entrypoints.commands.worker", "worker", "Deliver webhooks, seal the audit trail, tidy up."),
     ("openapi", "ibex.entrypoints.commands.openapi", "openapi", "Print the API's description."),
 )
 

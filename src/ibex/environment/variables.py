@@ -62,6 +62,12 @@ VARIABLES: Final = (
         "How long one statement of a request may take",
     ),
     Variable(
+        "IBEX_LOCK_TIMEOUT_SECONDS",
+        "number 0.1..60",
+        "5",
+        "How long a statement of a request may wait for a row that another one has locked",
+    ),
+    Variable(
         "IBEX_SHUTDOWN_GRACE_SECONDS",
         "integer 1..300",
         "20",
@@ -112,6 +118,12 @@ VARIABLES: Final = (
         "text",
         "",
         "Recorded by `ibex migrate deploy`; `IBEX_GIT_COMMIT` where there is no Railway",
+    ),
+    Variable(
+        "IBEX_WEBHOOK_LOOPBACK",
+        "refused, allowed",
+        "refused",
+        "`allowed` lets webhooks go to this machine, by plain HTTP too: for tests, and in a sandbox alone",
     ),
     Variable("IBEX_GIT_COMMIT", "text", "", "The commit that is deployed, recorded in the ledger of migrations"),
 )

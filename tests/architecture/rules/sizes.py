@@ -20,7 +20,7 @@ def too_long(root: Path) -> Iterator[Violation]:
         if lines >= LINES_OF_A_FILE:
             reason = f"{lines} lines; a file does one thing in fewer than {LINES_OF_A_FILE}"
             yield Violation(source.file, lines, "short-files", reason)
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > LINES_OF_A_FUNCTION:

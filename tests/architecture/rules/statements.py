@@ -100,7 +100,7 @@ def _constants(root: Path) -> dict[str, dict[str, ast.expr]]:
 def _visible(source: Source, constants: Mapping[str, dict[str, ast.expr]]) -> dict[str, ast.expr]:
     module = source.file.removeprefix("src/").removesuffix(".py").replace("/", ".")
     names = dict(constants.get(module, {}))
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         for full in imported(node) if isinstance(node, ast.ImportFrom) else ():
             home, _, name = full.rpartition(".")
             if name in constants.get(home, {}):
@@ -111,7 +111,7 @@ def _visible(source: Source, constants: Mapping[str, dict[str, ast.expr]]) -> di
 def _condition_columns(source: Source) -> list[str]:
     """The first argument of every `Conditions(...)` in the module."""
     columns = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and dotted(node.func).endswith("Conditions") and node.args:
             first = node.args[0]
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
@@ -121,7 +121,7 @@ def _condition_columns(source: Source) -> list[str]:
 
 def _texts(source: Source, known: Mapping[str, ast.expr], conditions: list[str]) -> Iterator[tuple[ast.AST, str]]:
     inside = set[int]()
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             inside.add(id(node.value))  # a docstring is no statement
         if id(node) in inside:

@@ -201,6 +201,7 @@ def server_with(certificate: trustme.LeafCert | None) -> Iterator[int]:
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)  # closing alone would leave accept waiting for its 20 s
     listener.close()
     thread.join(timeout=25)
 

@@ -187,6 +187,7 @@ REFUSED: list[tuple[str, str | None, Mapping[str, str], str]] = [
     ("a whole top-level domain", url(), {"IBEX_DATABASE_HOST_SUFFIXES": ".com"}, "IBEX-E121"),
     ("an address as a suffix", url(), {"IBEX_DATABASE_HOST_SUFFIXES": "10.0.0.1"}, "IBEX-E121"),
     ("short metrics token", url(), {"IBEX_METRICS_TOKEN": "short"}, "IBEX-E122"),
+    ("webhooks to this machine", url(), {"IBEX_WEBHOOK_LOOPBACK": "allowed"}, "IBEX-E123"),
 ]
 
 

@@ -49,9 +49,7 @@ def choose_account() -> Account:
             continue
         if entry.pw_uid != 0:
             return Account(entry.pw_uid, entry.pw_gid)
-    raise SetupError(
-        f"PostgreSQL does not run as root, and none of {', '.join(_UNPRIVILEGED)} is an account here"
-    )
+    raise SetupError(f"PostgreSQL does not run as root, and none of {', '.join(_UNPRIVILEGED)} is an account here")
 
 
 def open_to_others(path: Path) -> bool:

@@ -27,9 +27,7 @@ def main() -> None:
     help="Keep the server's files in DIR; run again with the same DIR to go on with them.",
     metavar="DIR",
 )
-@click.option(
-    "--port", type=click.IntRange(1, 65535), help="Listen on port N instead of a free one.", metavar="N"
-)
+@click.option("--port", type=click.IntRange(1, 65535), help="Listen on port N instead of a free one.", metavar="N")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: tuple[str, ...], keep: Path | None, port: int | None) -> None:
     """Run COMMAND with DATABASE_URL pointing at a fresh server, which ends with it.

@@ -56,9 +56,7 @@ class Cluster:
         """Drop `name` if it exists, ending the sessions that use it."""
         self.execute('DROP DATABASE IF EXISTS :"name" WITH (FORCE);', {"name": name})
 
-    def execute(
-        self, script: str, variables: Mapping[str, str] | None = None, *, database: str = ADMINISTRATOR
-    ) -> str:
+    def execute(self, script: str, variables: Mapping[str, str] | None = None, *, database: str = ADMINISTRATOR) -> str:
         """Run a psql script, with psql `variables`, as the superuser. Returns the rows, unaligned.
 
         It is synchronous and needs no event loop, so that fixtures of any kind can call it.

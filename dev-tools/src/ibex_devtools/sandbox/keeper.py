@@ -49,9 +49,7 @@ def children_of(parent: int) -> list[int]:
                 pairs.append((int(stat.parent.name), int(fields[1])))
     else:
         listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
-        pairs = [
-            (int(pid), int(ppid)) for pid, ppid in (line.split() for line in listing.stdout.splitlines())
-        ]
+        pairs = [(int(pid), int(ppid)) for pid, ppid in (line.split() for line in listing.stdout.splitlines())]
     return [pid for pid, ppid in pairs if ppid == parent]
 
 
@@ -76,9 +74,7 @@ class Keeper:
         arguments += ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         arguments += [f"--pwfile={password_file}", "--no-sync", "--no-instructions"]
         with self.log.open("ab") as log:
-            done = subprocess.run(
-                [self.binaries / "initdb", *arguments], check=False, stdout=log, **self._spawn()
-            )
+            done = subprocess.run([self.binaries / "initdb", *arguments], check=False, stdout=log, **self._spawn())
         if done.returncode != 0:
             raise KeeperError(f"initdb failed: {self._log_tail()}")
 
@@ -102,9 +98,7 @@ class Keeper:
                 raise KeeperError(f"PostgreSQL did not start: {self._log_tail()}")
             if time.monotonic() > deadline:
                 self.stop("immediate")
-                raise KeeperError(
-                    f"PostgreSQL was not ready after {START_TIMEOUT_SECONDS:.0f} s: {self._log_tail()}"
-                )
+                raise KeeperError(f"PostgreSQL was not ready after {START_TIMEOUT_SECONDS:.0f} s: {self._log_tail()}")
             time.sleep(POLL_SECONDS)
 
     def stop(self, mode: str) -> None:

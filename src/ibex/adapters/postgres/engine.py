@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import ssl
 import time
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import asyncpg
 
+from ibex.adapters.postgres.pool import Connection, Pool
 from ibex.settings import DatabaseSettings
 
-# A string, because asyncpg's class is generic for type checkers only.
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+__all__ = [
+    "Connection",
+    "connect_arguments",
+    "connect_direct",
+    "connect_once",
+    "keep_alive",
+    "make_pool",
+    "tls_context",
+]
 
-# Neon suspends a compute after 300 idle seconds; a connection that is older than this is not trusted.
-MAX_IDLE_SECONDS: Final = 200.0
 MIN_CONNECT_TIMEOUT_SECONDS: Final = 10.0
 _RETRY_BASE_SECONDS: Final = 0.1
 _RETRY_CAP_SECONDS: Final = 1.0
@@ -28,26 +35,40 @@ _RETRY_CAP_SECONDS: Final = 1.0
 _REFUSED_ATTEMPTS: Final = 4
 
 # Turned away before anything could have run: trying again is safe. A wrong password or name never gets
-# better.
-_STARTING_OR_FULL: Final = (asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
-_CUT_OFF: Final = (ConnectionRefusedError, ConnectionResetError, asyncpg.ConnectionDoesNotExistError)
+# better. Neon's proxy says XX000 when it could not wake or reach the compute.
+_STARTING_OR_FULL: Final = (
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InternalServerError,
+)
+_CUT_OFF: Final = (ConnectionError, asyncpg.ConnectionDoesNotExistError)
+
+# A connection whose other end has vanished without a word: found out while it rests (30 s, then 3 probes 10 s apart),
+# and within 10 s when something was sent that nobody acknowledges.
+_KEEP_ALIVE: Final = (
+    ("SO_KEEPALIVE", socket.SOL_SOCKET, 1),
+    ("TCP_KEEPIDLE", socket.IPPROTO_TCP, 30),
+    ("TCP_KEEPINTVL", socket.IPPROTO_TCP, 10),
+    ("TCP_KEEPCNT", socket.IPPROTO_TCP, 3),
+    ("TCP_USER_TIMEOUT", socket.IPPROTO_TCP, 10_000),
+)
 
 
-async def open_pool(
+def make_pool(
     database: DatabaseSettings,
     *,
     size: int,
-    min_size: int = 0,
+    wait_seconds: float = 5.0,
     application_name: str = "ibex",
     connect_timeout_seconds: float = 15.0,
     statement_timeout_seconds: float = 15.0,
-) -> asyncpg.Pool[asyncpg.Record]:
-    """The pool of the running service. With min_size 0 nothing is connected yet, so a sleeping database is
-    no error.
+    lock_timeout_seconds: float = 5.0,
+) -> Pool:
+    """The pool of the running service. Nothing is connected yet, so a sleeping database is no error.
 
-    Releasing a connection costs no round trip (no-op reset), so statements must not change session state. A
-    statement is cut off by the server after `statement_timeout_seconds`, and by the client one second later;
-    through a pooler, which refuses such settings, by the client alone.
+    Statements must not change session state: nothing resets it, because that would cost a round trip. The server
+    cuts off a statement after `statement_timeout_seconds`, and one that waits for a lock after
+    `lock_timeout_seconds`; through a pooler, which refuses such settings, `Database` says so in each transaction.
     """
     arguments = connect_arguments(
         database,
@@ -56,17 +77,24 @@ async def open_pool(
         application_name=application_name,
         connect_timeout_seconds=connect_timeout_seconds,
         statement_timeout_seconds=statement_timeout_seconds,
+        lock_timeout_seconds=lock_timeout_seconds,
     )
-    pool: asyncpg.Pool[asyncpg.Record] = await asyncpg.create_pool(
-        min_size=min_size,
-        max_size=size,
-        max_inactive_connection_lifetime=MAX_IDLE_SECONDS,
-        command_timeout=statement_timeout_seconds + 1.0,
-        connect=_connect_with_retries,
-        reset=_keep_as_it_is,
-        **arguments,
-    )
-    return pool
+
+    async def connect(seconds: float) -> Connection:
+        connection: Connection = await asyncpg.connect(**(arguments | {"timeout": seconds}))
+        keep_alive(connection)
+        return connection
+
+    return Pool(connect, size=size, wait_seconds=wait_seconds, connect_seconds=connect_timeout_seconds)
+
+
+def keep_alive(connection: Connection) -> None:
+    """Let the system find out when the other end has vanished. Options that it does not have are left out."""
+    found = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]  # there is no public way
+    if found is not None:
+        for name, level, value in _KEEP_ALIVE:
+            if hasattr(socket, name):
+                found.setsockopt(level, getattr(socket, name), value)
 
 
 async def connect_direct(
@@ -123,6 +151,7 @@ def connect_arguments(
     application_name: str,
     connect_timeout_seconds: float = 15.0,
     statement_timeout_seconds: float | None = None,
+    lock_timeout_seconds: float | None = None,
 ) -> dict[str, Any]:
     """Typed arguments of `asyncpg.connect`."""
     server_settings = {"application_name": application_name}
@@ -130,6 +159,8 @@ def connect_arguments(
         milliseconds = str(int(statement_timeout_seconds * 1000))
         server_settings["statement_timeout"] = milliseconds
         server_settings["idle_in_transaction_session_timeout"] = milliseconds
+    if lock_timeout_seconds is not None and not pooled:
+        server_settings["lock_timeout"] = str(int(lock_timeout_seconds * 1000))
     arguments: dict[str, Any] = {
         "host": host,
         "port": database.port,
@@ -168,7 +199,3 @@ async def _connect_with_retries(*positional: Any, **arguments: Any) -> asyncpg.C
                 raise
         await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
         delay = min(delay * 2, _RETRY_CAP_SECONDS)
-
-
-async def _keep_as_it_is(connection: object) -> None:
-    """asyncpg's own reset costs a round trip; no statement of the service changes session state."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
@@ -15,6 +16,7 @@ from ibex.domain.shared.errors import IdempotencyKeyReused, RequestInProgress
 from ibex.domain.shared.ids import StoreId
 from ibex.domain.shared.journal import Changes, Posted, Reply
 
+_DECODE: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 POST: Final = "SELECT ibex.post($1::jsonb, $2::text)"
 RECALL: Final = """
 SELECT fingerprint, status, body FROM ibex.idempotency_keys
@@ -44,7 +46,7 @@ class PostgresJournal:
             if refusal is None:
                 raise
             raise refusal from error
-        outcome: dict[str, Any] = msgspec.json.decode(rows[0][0])
+        outcome: dict[str, Any] = _DECODE(rows[0][0])
         # Placeholders stand in the answer too: the same text goes in their place here as there.
         taken: dict[str, int | str] = outcome["numbers"]
         for placeholder, value in taken.items():

@@ -15,6 +15,7 @@ from ibex.adapters.postgres.rows import (
     RECORDS,
     Row,
     changed_invoice_row,
+    closing_row,
     credit_note_line_row,
     credit_note_row,
     invoice_line_row,
@@ -26,6 +27,7 @@ from ibex.adapters.postgres.rows import (
 )
 from ibex.domain.catalog.model import MovementKind, Product, StockMovement
 from ibex.domain.customers.model import AccountCredit, OpeningDue
+from ibex.domain.drawer.model import DrawerClosing
 from ibex.domain.ledger.model import EntryType, LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, LineReturned
 from ibex.domain.sales.model import Invoice, InvoiceLine
@@ -59,6 +61,7 @@ class Posting:
         self._guards: list[Row] = []
         self._stock: list[Row] = []
         self._balances: dict[Any, Row] = {}
+        self._closing: Row | None = None
         for fact in changes.facts:
             self.take(fact)
 
@@ -88,6 +91,8 @@ class Posting:
             head["balances"] = list(self._balances.values())
         if changes.shift_id is not None:
             head["shift_id"] = changes.shift_id
+        if self._closing is not None:
+            head["close"] = self._closing
         return _ENCODE(head).decode()
 
     def rows(self, body: bytes | None) -> str:
@@ -235,6 +240,10 @@ class Posting:
         balance["opening_due"] = balance.get("opening_due", Decimal(0)) + fact.amount
         if fact.expected is not None:
             balance["opening_was"] = fact.expected
+
+    @take.register
+    def _(self, fact: DrawerClosing) -> None:
+        self._closing = closing_row(fact)
 
     @take.register
     def _(self, fact: BalanceTouch) -> None:

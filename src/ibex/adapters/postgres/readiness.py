@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Final, cast
-
-import asyncpg
+from typing import Final
 
 from ibex.adapters.postgres.database import Database
+from ibex.adapters.postgres.pool import PoolTimeoutError
 from ibex.adapters.postgres.reachability import CONNECT_ERRORS, why_unreachable
 from ibex.adapters.postgres.schema.state import read_schema_state
 from ibex.domain.shared.errors import TemporarilyUnavailable
@@ -41,11 +40,12 @@ class DatabaseReadiness:
                 if self._schema_is_good:
                     await connection.execute("SELECT 1")
                     return None
-                # The pool's proxy does all that a connection does, without being one by type.
-                state = await read_schema_state(cast("asyncpg.Connection[asyncpg.Record]", connection))
+                state = await read_schema_state(connection)
         except TemporarilyUnavailable as error:
             cause = error.__cause__
-            return why_unreachable(cause).message if cause is not None else error.message
+            if cause is None or isinstance(cause, PoolTimeoutError):
+                return "All connections to the database are in use."
+            return why_unreachable(cause).message
         except CONNECT_ERRORS as error:
             return why_unreachable(error).message
         self._schema_is_good = state.may_serve

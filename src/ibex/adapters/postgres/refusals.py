@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
@@ -28,6 +29,8 @@ from ibex.domain.shared.errors import (
 )
 
 KEY_EXISTS: Final = "IB005"
+# Amounts in a DETAIL are numbers with decimals, which must not pass through a float.
+_DECODE: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def _products(rows: list[dict[str, Any]]) -> list[dict[str, object]]:
@@ -92,6 +95,7 @@ BY_STATE: Final[dict[str, Callable[[Any], DomainError]]] = {
     "IB011": _account,
     "IB012": lambda _: CustomerInactive("The customer is archived; make it active again.", field="customer_id"),
     "IB024": lambda _: LastOwner("A store keeps at least one active owner; make another operator owner first."),
+    "IB023": lambda _: ShiftClosed("The shift is closed; a closed shift never changes.", field="shift_id"),
     "IB021": lambda _: InvalidTransition("An issued document does not change; correct it with a credit note."),
 }
 
@@ -109,6 +113,7 @@ _TAKEN: Final[dict[str, tuple[str, str]]] = {
     "shifts_one_open_per_drawer": ("drawer", "A shift is open on this drawer already; close it first."),
     "credit_notes_pk": ("id", "There is a credit note with this id already."),
     "payments_pk": ("id", "There is a payment with this id already."),
+    "webhooks_pk": ("id", "There is a webhook with this id already."),
     "stock_movements_id_unique": ("id", "There is a stock movement with this id already."),
 }
 _MISSING: Final[dict[str, tuple[str, str]]] = {
@@ -120,18 +125,21 @@ _MISSING: Final[dict[str, tuple[str, str]]] = {
 
 def refusal_of(error: asyncpg.PostgresError) -> DomainError | None:
     """The domain's error for the database's, or None for one that only a defect can cause."""
-    state = error.sqlstate or ""
+    return refusal(error.sqlstate or "", error.detail or "", getattr(error, "constraint_name", None) or "")
+
+
+def refusal(state: str, detail: str, constraint: str) -> DomainError | None:
+    """The same from the parts: SQLSTATE, DETAIL and the constraint's name."""
     make = BY_STATE.get(state)
     if make is not None:
-        return make(msgspec.json.decode(error.detail) if error.detail else {})
-    name = getattr(error, "constraint_name", None) or ""
-    if name in _TAKEN:
-        field, message = _TAKEN[name]
+        return make(_DECODE(detail) if detail else {})
+    if constraint in _TAKEN:
+        field, message = _TAKEN[constraint]
         return AlreadyExists(message, field=field)
-    if name in _MISSING:
-        field, message = _MISSING[name]
+    if constraint in _MISSING:
+        field, message = _MISSING[constraint]
         return NotFound(message, field=field)
-    if name == "invoice_lines_returned_within_sold":
+    if constraint == "invoice_lines_returned_within_sold":
         return ReturnExceedsSale("More would come back than was sold, less what came back before.", field="lines")
     if state in {"22021", "22P05"}:
         return InvalidValue("A text holds a character that cannot be stored (NUL).", field="body")

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from ibex.domain.catalog.model import Barcode, Category, PriceChange, Product, StockMovement
 from ibex.domain.customers.model import Customer
+from ibex.domain.drawer.model import DrawerClosing, Shift, ShiftMovement
+from ibex.domain.events.model import NewSecret, Replay, Webhook, WebhookSecret
 from ibex.domain.identity.model import ApiToken, Operator, Store
 from ibex.domain.ledger.model import LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, CreditNoteLine, LineReturned
@@ -244,6 +246,45 @@ def receivable_row(receivable: Receivable) -> Row:
     return {"status": receivable.status, "paid": receivable.paid, "credited": receivable.credited}
 
 
+def shift_row(shift: Shift) -> Row:
+    """The columns of ``ibex.shifts`` of one that opens."""
+    return {
+        "drawer": shift.drawer,
+        "status": shift.status,
+        "opened_by": shift.opened_by,
+        "opened_at": shift.opened_at,
+        "business_date": shift.business_date,
+        "opening_float": shift.opening_float,
+        "version": shift.version,
+    }
+
+
+def shift_movement_row(movement: ShiftMovement) -> Row:
+    """The columns of ``ibex.shift_movements``."""
+    return {
+        "shift_id": movement.shift_id,
+        "kind": movement.kind,
+        "amount": movement.amount,
+        "reason": movement.reason,
+        "operator_id": movement.operator_id,
+        "recorded_at": movement.recorded_at,
+    }
+
+
+def closing_row(closing: DrawerClosing) -> Row:
+    """What ``ibex.close_shift`` is told."""
+    return {
+        "shift_id": closing.shift_id,
+        "counted_cash": closing.counted_cash,
+        "denominations": [{"value": f"{d.value:f}", "count": d.count} for d in closing.denominations] or None,
+        "note": closing.note,
+        "exponent": closing.currency.exponent,
+        "expected_at": str(closing.expected_at),
+        "difference_at": str(closing.difference_at),
+        "report_at": str(closing.report_at),
+    }
+
+
 def barcode_row(barcode: Barcode) -> Row:
     """The columns of ``ibex.product_barcodes``."""
     return {"barcode": barcode.code, "product_id": barcode.product_id}
@@ -292,6 +333,38 @@ def store_row(store: Store) -> Row:
     }
 
 
+def webhook_row(webhook: Webhook) -> Row:
+    """The columns of ``ibex.webhooks`` but for failing_since, which only deliveries change."""
+    return {
+        "url": webhook.url,
+        "description": webhook.description,
+        "event_types": webhook.event_types,
+        "status": webhook.status,
+        "disabled_because": webhook.disabled_because,
+        "created_by": webhook.created_by,
+    }
+
+
+def new_secret_row(secret: NewSecret) -> Row:
+    """The columns of ``ibex.webhook_secrets``; the only place at which a key is written."""
+    return {"webhook_id": secret.webhook_id, "secret": f"\\x{secret.key.value.hex()}"}
+
+
+def secret_row(secret: WebhookSecret) -> Row:
+    """What may change of ``ibex.webhook_secrets``."""
+    return {"expires_at": secret.expires_at}
+
+
+def replay_row(replay: Replay) -> Row:
+    """The columns of ``ibex.webhook_replays``."""
+    return {
+        "webhook_id": replay.webhook_id,
+        "from_seq": replay.from_seq,
+        "to_seq": replay.to_seq,
+        "done_seq": replay.from_seq - 1,
+    }
+
+
 RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Product: ("products", product_row),
     Category: ("categories", category_row),
@@ -299,8 +372,14 @@ RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     PriceChange: ("price_changes", price_change_row),
     Customer: ("customers", customer_row),
     Receivable: ("invoices", receivable_row),
+    Shift: ("shifts", shift_row),
+    ShiftMovement: ("shift_movements", shift_movement_row),
     Operator: ("operators", operator_row),
     ApiToken: ("api_tokens", token_row),
     Store: ("stores", store_row),
+    Webhook: ("webhooks", webhook_row),
+    NewSecret: ("webhook_secrets", new_secret_row),
+    WebhookSecret: ("webhook_secrets", secret_row),
+    Replay: ("webhook_replays", replay_row),
 }
 """Things that change seldom: their table, and their row without id, version and times of change."""

@@ -71,6 +71,8 @@ class Statement:
 
     customer_id: CustomerId
     customer_name: str
+    customer_phone: str | None
+    customer_address: str | None
     date_from: date | None
     date_to: date | None
     opening_balance: Decimal
@@ -102,4 +104,16 @@ class LedgerQueries(Protocol):
         page: PageRequest,
     ) -> Statement:
         """The customer's statement by day of trade. Raises NotFound."""
+        ...
+
+    async def whole_statement(
+        self,
+        store_id: StoreId,
+        customer_id: CustomerId,
+        *,
+        date_from: date | None,
+        date_to: date | None,
+        limit: int,
+    ) -> Statement:
+        """The same with all its lines. Raises NotFound; LimitExceeded if they are more than ``limit``."""
         ...

@@ -15,7 +15,7 @@ from ibex.domain.shared.ids import CustomerId, InvoiceId, OperatorId, ProductId,
 from ibex.domain.shared.money import ZERO, Currency
 from ibex.domain.shared.text import note
 
-MAX_LINES: Final = 500
+MAX_LINES: Final = 2_000
 
 
 class InvoiceStatus(StrEnum):

@@ -62,7 +62,8 @@ def prepare_sale(
     sums, applied = settle_totals(actor, draft, request.tenders, on_credit=request.on_credit)
     changes = changes_of(actor, now)
     changes.shift_id = request.shift_id
-    changes.may_exceed_credit_limit = overrides_limit(actor, request.override_reason)
+    # An offline till has given the goods away: a limit can only be passed with it, not kept.
+    changes.may_exceed_credit_limit = request.offline or overrides_limit(actor, request.override_reason)
     invoice = draft.issued(
         number=changes.number(Counter.INVOICE, ids),
         at=now,

@@ -32,11 +32,15 @@ def business_date(moment: datetime, zone: ZoneInfo, day_starts_at: time) -> date
     """
     local = moment.astimezone(zone)
     day = local.date()
-    return day - timedelta(days=1) if local.time() < day_starts_at else day
+    # By the moment, not by the clock on the wall: that shows some hours twice a year, and a day begins once.
+    begun = day_starts_at == time(0) or moment >= day_begins(day, zone, day_starts_at)
+    return day if begun else day - timedelta(days=1)
 
 
 def day_begins(day: date, zone: ZoneInfo, day_starts_at: time) -> datetime:
-    """The moment, in UTC, at which the day of trade begins. Raises InvalidValue for a day out of the calendar."""
+    """The moment, in UTC, at which the day of trade begins: the first time that the local clock shows it, or, in a
+    night that skips it, as long after midnight as it would have been. Raises InvalidValue for a day out of the calendar.
+    """
     try:
         return datetime.combine(day, day_starts_at, tzinfo=zone).astimezone(UTC)
     except OverflowError:

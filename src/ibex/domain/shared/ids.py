@@ -16,6 +16,9 @@ CreditNoteId = NewType("CreditNoteId", UUID)
 PaymentId = NewType("PaymentId", UUID)
 ReceiptId = NewType("ReceiptId", UUID)
 ShiftId = NewType("ShiftId", UUID)
+WebhookId = NewType("WebhookId", UUID)
+SecretId = NewType("SecretId", UUID)
+ReplayId = NewType("ReplayId", UUID)
 
 
 class IdSource(Protocol):

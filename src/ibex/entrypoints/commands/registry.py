@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 import click
 
 from ibex.adapters.postgres.database import Database
-from ibex.adapters.postgres.engine import open_pool
+from ibex.adapters.postgres.engine import make_pool
 from ibex.adapters.postgres.stores import PostgresStores
 from ibex.domain.shared.errors import DomainError, TemporarilyUnavailable
 from ibex.entrypoints import exit_codes
@@ -29,11 +29,11 @@ def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
     settings = load_settings()
 
     async def run() -> T:
-        pool = await open_pool(settings.database, size=1, application_name="ibex-cli")
+        pool = make_pool(settings.database, size=1, wait_seconds=20.0, application_name="ibex-cli")
         try:
-            return await work(Database(pool, wait_seconds=20.0, pooled=settings.database.pooled))
+            return await work(Database(pool, pooled=settings.database.pooled))
         finally:
-            await pool.close()
+            await pool.close(grace_seconds=0)
 
     try:
         return asyncio.run(run())

@@ -51,10 +51,14 @@ class RoutePlan:
     many: frozenset[str]
     """Those that may be given several times."""
     decoder: msgspec.json.Decoder[Any] | None
+    allow: str
+    """The methods of the route, as the Allow header lists them."""
     deadline_seconds: float | None
     """Instead of the usual deadline, from ``opt={"deadline_seconds": ...}``."""
     dry_run: bool
     """A POST that changes nothing (``opt={"dry_run": True}``), so that it takes no Idempotency-Key."""
+    piecemeal: bool
+    """The handler judges the body's items one by one (``opt={"piecemeal": True}``), also for what no text may hold."""
     conditional: bool
     """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt."""
     media_types: tuple[str, ...]
@@ -93,8 +97,10 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 aliases={p.field_name: p.field_alias for p in model.expected_query_params},
                 many=frozenset(model.sequence_query_parameter_names),
                 decoder=_body_decoder(handler),
+                allow=", ".join(sorted(route.methods)),
                 deadline_seconds=handler.opt.get("deadline_seconds"),
                 dry_run=bool(handler.opt.get("dry_run")),
+                piecemeal=bool(handler.opt.get("piecemeal")),
                 conditional=bool(handler.opt.get("conditional", _is_conditional(route.path_format, method))),
                 media_types=tuple(handler.opt.get("media_types", ())),
                 consumes=handler.opt.get("consumes"),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import structlog
-from litestar import Request
+from litestar import Request, Response
 from litestar.connection import ASGIConnection
 
 from ibex.entrypoints.http.access import RoutePlan, plan_of
@@ -24,9 +23,14 @@ class Admission:
         self._authenticator = authenticator
         self._rates = rates
 
-    async def admit(self, request: Request[Any, Any, Any]) -> None:
-        """The ``before_request`` of every route. Raises Unauthenticated, PermissionRefused or Refusal."""
+    async def admit(self, request: Request[Any, Any, Any]) -> Response[None] | None:
+        """The ``before_request`` of every route. Raises Unauthenticated, PermissionRefused or Refusal.
+
+        OPTIONS is answered here: the framework's own answer lists the methods of the route's first handler only.
+        """
         plan = plan_of(request.route_handler)
+        if request.method == "OPTIONS":
+            return Response(None, status_code=204, headers={"allow": plan.allow})
         exchange = exchange_of(request.scope)
         if not plan.public:
             actor = await self._authenticator.actor(exchange.raw_headers.get(b"authorization"), exchange.address)
@@ -37,8 +41,9 @@ class Admission:
                 actor.require(plan.permission)
         if request.scope["query_string"]:
             _check_query(request, plan)
-        if plan.deadline_seconds is not None and exchange.deadline is not None:
-            exchange.deadline.reschedule(asyncio.get_running_loop().time() + plan.deadline_seconds)
+        if plan.deadline_seconds is not None:
+            exchange.extend(plan.deadline_seconds)
+        return None
 
 
 def _check_query(request: ASGIConnection[Any, Any, Any, Any], plan: RoutePlan) -> None:

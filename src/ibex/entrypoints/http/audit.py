@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from litestar import Controller, Response, get
 from litestar.params import QueryParameter
 
@@ -14,6 +15,7 @@ from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import view
 from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
 from ibex.entrypoints.http.people import aware
+from ibex.entrypoints.http.refusals import invalid
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.types import View
 
@@ -62,6 +64,23 @@ def audit_view(row: AuditRow) -> AuditEntryView:
     )
 
 
+def moment_parameter(name: str, description: str) -> QueryParameter:
+    """A parameter that is a moment. It is read as text, because the framework takes a bare number for one too."""
+    return QueryParameter(
+        name=name, description=description, max_length=40, schema_extra={"format": "date-time"}, required=False
+    )
+
+
+def moment_of(text: str | None, field: str) -> datetime | None:
+    """The moment in the parameter, RFC 3339 with its offset. Raises InvalidRequest."""
+    if text is None:
+        return None
+    try:
+        return aware(msgspec.convert(text, datetime), field)
+    except msgspec.ValidationError:
+        raise invalid(field, "Give a time as in RFC 3339, such as 2027-01-31T12:00:00Z.") from None
+
+
 class AuditController(Controller):
     """The audit trail."""
 
@@ -76,8 +95,8 @@ class AuditController(Controller):
         entity: Annotated[str | None, QueryParameter(max_length=100, description="Such as invoice.")] = None,
         entity_id: Annotated[str | None, QueryParameter(max_length=100, description="Just this thing's.")] = None,
         operator_id: Annotated[UUID | None, QueryParameter(description="Only this operator's.")] = None,
-        since: Annotated[datetime | None, QueryParameter(query="from", description="Recorded at or after.")] = None,
-        until: Annotated[datetime | None, QueryParameter(query="to", description="Recorded before.")] = None,
+        since: Annotated[str | None, moment_parameter("from", "Recorded at or after.")] = None,
+        until: Annotated[str | None, moment_parameter("to", "Recorded before.")] = None,
         limit: Limit = DEFAULT_PAGE,
         cursor: Cursor = None,
     ) -> Response[AuditPage]:
@@ -87,8 +106,8 @@ class AuditController(Controller):
             entity=entity,
             entity_id=entity_id,
             operator_id=None if operator_id is None else OperatorId(operator_id),
-            since=aware(since, "from"),
-            until=aware(until, "to"),
+            since=moment_of(since, "from"),
+            until=moment_of(until, "to"),
         )
         page = await request.services.audit_queries.list(
             request.actor.store_id, where, page_request(limit, cursor, width=1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from ibex.entrypoints.http.refusals import FieldError, InvalidRequest, Refusal, invalid
+
+T = TypeVar("T")
 
 NUL_MESSAGE: Final = "The NUL character is not allowed."
 
@@ -37,8 +39,11 @@ def require_json(content_type: str | None) -> None:
         raise Refusal("unsupported_media_type", "Send the body as application/json in UTF-8.")
 
 
-def decode_body(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    """The body as the decoder's type. Raises InvalidRequest or Refusal (malformed_json)."""
+def decode_body(decoder: msgspec.json.Decoder[Any], body: bytes, *, piecemeal: bool = False) -> Any:
+    """The body as the decoder's type. Raises InvalidRequest or Refusal (malformed_json).
+
+    ``piecemeal``: its items are looked at by ``decode_item``, each for itself.
+    """
     try:
         decoded = decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -49,9 +54,19 @@ def decode_body(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         raise Refusal("malformed_json", "The body is nested too deeply.") from None
     # PostgreSQL's text cannot hold NUL, so it is refused wherever it stands. The scan of the bytes is cheap,
     # and true for a backslash before "u0000" too: only then is the decoded body searched.
-    if b"\\u0000" in body and (place := _place_of_nul(msgspec.to_builtins(decoded), "")) is not None:
+    if not piecemeal and b"\\u0000" in body and (place := _place_of_nul(msgspec.to_builtins(decoded), "")) is not None:
         raise invalid(place or "body", NUL_MESSAGE)
     return decoded
+
+
+def decode_item(value: Any, kind: type[T]) -> T:
+    """An item of a body that was decoded ``piecemeal``, as its type. Raises InvalidRequest."""
+    if (place := _place_of_nul(value, "")) is not None:
+        raise invalid(place or "body", NUL_MESSAGE)
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(field_error(str(error))) from None
 
 
 def field_error(message: str, *, prefix: str = "") -> FieldError:

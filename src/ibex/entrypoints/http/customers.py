@@ -1,6 +1,6 @@
-"""Customers and their statements."""
+"""Customers."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,7 +21,6 @@ from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import expected_version, view
 from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
-from ibex.entrypoints.http.ledger_schemas import StatementView, statement_view
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.types import ClientId, Label, MoneyText, Note, Request, View, decimal_or_none
 
@@ -192,28 +191,3 @@ class CustomersController(Controller):
             )
 
         return await answer(request, use_case, present, status=200)
-
-    @get(
-        "/{customer_id:uuid}/statement",
-        opt={"permission": Permission.LEDGER_READ},
-        operation_id="get_statement",
-        summary="A customer's statement",
-    )
-    async def statement(
-        self,
-        request: ApiRequest,
-        customer_id: FromPath[UUID],
-        date_from: Annotated[date | None, QueryParameter(name="from", description="First day of trade.")] = None,
-        date_to: Annotated[date | None, QueryParameter(name="to", description="Last day of trade.")] = None,
-        limit: Limit = DEFAULT_PAGE,
-        cursor: Cursor = None,
-    ) -> Response[StatementView]:
-        """Opening balance, every entry with the balance after it, closing balance."""
-        found = await request.services.ledger_queries.statement(
-            request.actor.store_id,
-            CustomerId(customer_id),
-            date_from=date_from,
-            date_to=date_to,
-            page=page_request(limit, cursor, width=2),
-        )
-        return view(request, statement_view(found, request.actor.store.currency))

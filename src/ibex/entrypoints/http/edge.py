@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from ibex.entrypoints.http.exchange import Exchange
+from ibex.entrypoints.http.exchange import ANSWER_SECONDS, Call, Exchange, NoDatabase
 from ibex.entrypoints.http.lifecycle import Lifecycle
 from ibex.entrypoints.http.limits import EdgeLimits
 from ibex.entrypoints.http.problems import (
@@ -69,6 +69,7 @@ class Edge:
         *,
         limits: EdgeLimits,
         lifecycle: Lifecycle,
+        begin_call: Callable[[float], Call] = NoDatabase,
         behind_proxy: bool,
         observers: tuple[Observer, ...] = (),
     ) -> None:
@@ -78,6 +79,7 @@ class Edge:
         self._services = services
         self._limits = limits
         self._lifecycle = lifecycle
+        self._begin_call = begin_call
         self._behind_proxy = behind_proxy
         self._observers = observers
         self._headers = (*_DEFAULT_HEADERS, _HSTS) if behind_proxy else _DEFAULT_HEADERS
@@ -100,6 +102,7 @@ class Edge:
             address=self._address(scope, headers),
             raw_headers=headers,
             started=started,
+            call=self._begin_call(started + self._limits.request_seconds - ANSWER_SECONDS),
         )
         exchange.attach(scope)
         structlog.contextvars.clear_contextvars()

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ibex.domain.identity.model import Actor
 from ibex.entrypoints.http.services import Services
 
+ANSWER_SECONDS: Final = 1.0
+"""The database's deadline is this much before the request's, so that the answer can say what became of it."""
 _KEY: Final = "ibex"
+
+
+class Call(Protocol):
+    """What the database's side keeps of one request."""
+
+    deadline: float
+    """Monotonic seconds: nothing is begun or waited for beyond it."""
+    statements: int
+    """Sent to the database so far."""
+    retries: int
+
+
+class NoDatabase:
+    """A Call where nothing counts."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.statements = 0
+        self.retries = 0
 
 
 class Exchange:
@@ -19,6 +41,7 @@ class Exchange:
         "actor",
         "address",
         "body",
+        "call",
         "code",
         "deadline",
         "headers",
@@ -37,6 +60,7 @@ class Exchange:
         address: str,
         raw_headers: Mapping[bytes, bytes],
         started: float,
+        call: Call,
     ) -> None:
         self.services = services
         self.request_id = request_id
@@ -45,6 +69,7 @@ class Exchange:
         """The request's headers by lower-case name; of a repeated one, the last."""
         self.started = started
         """Monotonic seconds."""
+        self.call = call
         self.deadline: asyncio.Timeout | None = None
         self.actor: Actor | None = None
         self.body: bytes | None = None
@@ -59,6 +84,12 @@ class Exchange:
         """A header of the request, by its lower-case name."""
         raw = self.raw_headers.get(name)
         return None if raw is None else raw.decode("latin-1")
+
+    def extend(self, seconds: float) -> None:
+        """Give it this long from now on, instead of what is left."""
+        if self.deadline is not None:
+            self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+        self.call.deadline = time.monotonic() + seconds - ANSWER_SECONDS
 
     def attach(self, scope: Any) -> None:
         """Make it known to the inner layers."""

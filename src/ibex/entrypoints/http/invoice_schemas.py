@@ -69,12 +69,17 @@ class PaymentInput(Request):
     reference: Note = ""
 
 
-class PaymentChoice(Request):
-    """How a document is paid: by one method, or by several ``payments``."""
+class TenderChoice(Request):
+    """How it is paid: by one method, or by several ``payments``."""
 
     payment_method: Method | None = None
     amount_tendered: MoneyText | None = None
     payments: list[PaymentInput] | None = None
+
+
+class PaymentChoice(TenderChoice):
+    """How a document is paid: by one method, or by several ``payments``."""
+
     shift_id: UUID | None = None
     override_reason: Note = ""
     """A manager's reason for letting the customer owe more than the credit limit."""
@@ -251,7 +256,7 @@ def lines_of(lines: list[LineInput]) -> list[LineRequest]:
     ]
 
 
-def tenders_of(choice: PaymentChoice, *, amount: str | None = None) -> tuple[list[Tender], bool]:
+def tenders_of(choice: TenderChoice, *, amount: str | None = None) -> tuple[list[Tender], bool]:
     """The tenders, and whether the rest goes on credit. Raises InvalidRequest."""
     if (choice.payment_method is None) == (choice.payments is None):
         raise invalid("payment_method", "Give exactly one of payment_method and payments.")

@@ -71,6 +71,47 @@ class StatementView(View):
     next_cursor: str | None
 
 
+class AgesView(View):
+    """Debts by days past due: ``total`` is their sum, and ``balance`` (the ledger's) ``total`` - ``account_credit``."""
+
+    not_due: str
+    days_1_30: str
+    days_31_60: str
+    days_61_90: str
+    over_90: str
+    total: str
+    account_credit: str
+    balance: str
+
+
+class CustomerAgeingView(View):
+    """How old a customer's debts are as of a day."""
+
+    customer_id: UUID
+    customer_name: str
+    as_of: date
+    currency: str
+    ages: AgesView
+
+
+class ReceivableView(View):
+    """A customer's debts in the store's list."""
+
+    customer_id: UUID
+    customer_name: str
+    ages: AgesView
+
+
+class ReceivablesView(View):
+    """What customers owe as of a day: a page of them, and the sums over all pages."""
+
+    as_of: date
+    currency: str
+    totals: AgesView
+    items: list[ReceivableView]
+    next_cursor: str | None
+
+
 def entry_view(row: EntryRow, places: str) -> EntryView:
     """An entry; ``places`` is the currency's format of amounts."""
     balance = row.customer_balance

@@ -14,9 +14,11 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
+from ibex.domain.sales.offline import MAX_SALES
 from ibex.entrypoints.http.access import RoutePlan, plan_of, plan_routes
 from ibex.entrypoints.http.codes import KIND_BY_CODE
 from ibex.entrypoints.http.idempotency import HEADER, MAX_KEY_LENGTH
+from ibex.entrypoints.http.offline_schemas import OfflineBatchInput, OfflineSaleInput
 from ibex.entrypoints.http.problems import MEDIA_TYPE, Problem
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.types import Request
@@ -66,6 +68,7 @@ def openapi_document(documented: Sequence[ControllerRouterHandler]) -> dict[str,
     schemas = document["components"].setdefault("schemas", {})
     _close_requests(schemas)
     schemas |= _problem_schemas()
+    _describe_offline_sales(schemas)
     for route in app.routes:
         if isinstance(route, HTTPRoute) and route.path_format in document["paths"]:
             for method, (handler, _) in route.route_handler_map.items():
@@ -121,7 +124,8 @@ def _complete(operation: dict[str, Any], method: str, plan: RoutePlan) -> None:
     if any(parameter["in"] == "path" for parameter in parameters):
         statuses.append("404")
     if "requestBody" in operation:
-        statuses += _PROBLEMS_OF_BODIES
+        # What a body names may not exist.
+        statuses += [*_PROBLEMS_OF_BODIES, "404"]
     if method in _WRITES:
         statuses += _PROBLEMS_OF_WRITES
     if method == "post" and not plan.public and not plan.dry_run:
@@ -190,6 +194,23 @@ def _problem_response(status: int) -> dict[str, Any]:
     return {
         "description": f"Problem: {codes}",
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def _describe_offline_sales(schemas: dict[str, Any]) -> None:
+    """The items of a batch are read one by one, so that the handler's annotation does not tell what they are."""
+    batch = schemas.get(OfflineBatchInput.__name__)
+    if batch is None:
+        return
+    (sale,), components = msgspec.json.schema_components([OfflineSaleInput], ref_template="#/components/schemas/{name}")
+    for name, schema in components.items():
+        schemas.setdefault(name, schema)
+    # Any object is taken, and answered as invalid if it is no sale.
+    batch["properties"]["items"] = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MAX_SALES,
+        "items": {"anyOf": [sale, {"type": "object"}]},
     }
 
 

@@ -64,9 +64,9 @@ class ApiRequest(Request[Any, Any, Any]):
         """
         body = await self.body()
         require_json(self.exchange.header(b"content-type"))
-        decoder = plan_of(self.route_handler).decoder
-        assert decoder is not None, "only a handler with data decodes a body"
-        return decode_body(decoder, body)
+        plan = plan_of(self.route_handler)
+        assert plan.decoder is not None, "only a handler with data decodes a body"
+        return decode_body(plan.decoder, body, piecemeal=plan.piecemeal)
 
 
 def _too_large(limit: int) -> Refusal:

@@ -16,6 +16,18 @@ from ibex.domain.customers.opening import EnterOpeningBalance
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.customers.queries import CustomerQueries
 from ibex.domain.customers.use_cases import ChangeCustomer, CreateCustomer
+from ibex.domain.drawer.queries import ShiftQueries
+from ibex.domain.drawer.use_cases import CloseShift, MoveCash, OpenShift
+from ibex.domain.events.ports import WebhookRepository
+from ibex.domain.events.queries import EventQueries, WebhookQueries
+from ibex.domain.events.webhooks import (
+    AddWebhook,
+    AddWebhookSecret,
+    ArchiveWebhook,
+    ChangeWebhook,
+    ExpireWebhookSecret,
+    ReplayEvents,
+)
 from ibex.domain.identity.people import (
     AddOperator,
     ChangeOperator,
@@ -25,15 +37,20 @@ from ibex.domain.identity.people import (
     RotateToken,
 )
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
+from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.ledger.queries import LedgerQueries
+from ibex.domain.reporting.queries import ReportQueries
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.offline import RecordOfflineSales
 from ibex.domain.sales.payouts import PayOutCredit
 from ibex.domain.sales.queries import CreditNoteQueries, InvoiceQueries
+from ibex.domain.sales.quote import QuoteSale
 from ibex.domain.sales.receipt_queries import ReceiptQueries
 from ibex.domain.sales.receipts import TakeReceipt
 from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
+from ibex.domain.shared.clock import Clock
 from ibex.domain.shared.journal import Journal
 
 
@@ -54,6 +71,8 @@ class Services:
     journal: Journal
 
     record_sale: RecordSale
+    quote_sale: QuoteSale
+    record_offline_sales: RecordOfflineSales
     draft_invoice: DraftInvoice
     change_draft: ChangeDraft
     cancel_draft: CancelDraft
@@ -88,7 +107,15 @@ class Services:
     enter_opening_balance: EnterOpeningBalance
     receipt_queries: ReceiptQueries
 
+    open_shift: OpenShift
+    move_cash: MoveCash
+    close_shift: CloseShift
+    shift_queries: ShiftQueries
+
     ledger_queries: LedgerQueries
+    reports: ReportQueries
+    clock: Clock
+    read_ageing: ReadAgeing
 
     change_store: ChangeStore
     add_operator: AddOperator
@@ -98,3 +125,13 @@ class Services:
     revoke_token: RevokeToken
     people: PeopleRepository
     audit_queries: AuditQueries
+
+    event_queries: EventQueries
+    add_webhook: AddWebhook
+    change_webhook: ChangeWebhook
+    archive_webhook: ArchiveWebhook
+    add_webhook_secret: AddWebhookSecret
+    expire_webhook_secret: ExpireWebhookSecret
+    replay_events: ReplayEvents
+    webhooks: WebhookRepository
+    webhook_queries: WebhookQueries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.queries.conditions import Conditions, page_of
 from ibex.domain.ledger.queries import EntryRow, LedgerFilter, Statement, StatementLine
-from ibex.domain.shared.errors import NotFound
+from ibex.domain.shared.errors import LimitExceeded, NotFound
 from ibex.domain.shared.ids import CustomerId, StoreId
 from ibex.domain.shared.paging import Page, PageRequest
 
@@ -21,7 +22,7 @@ e.credit_note_id, e.payment_id, e.operator_id, e.note, e.business_date, e.occurr
 # The balance before a line is the sum of all that comes before it by day of trade, so that a sale that an offline till
 # sent late still stands on its own day. The sums are read from an index that holds the amounts.
 STATEMENT: Final = """
-SELECT c.name, s.opening, s.debits, s.credits, coalesce(s.before_page, s.opening) AS running,
+SELECT c.name, c.phone, c.address, s.opening, s.debits, s.credits, coalesce(s.before_page, s.opening) AS running,
   e.seq, e.type, e.document_number, e.debit, e.credit, e.invoice_id, e.credit_note_id, e.payment_id, e.note,
   e.business_date, e.occurred_at
 FROM ibex.customers c
@@ -86,20 +87,48 @@ class PostgresLedgerQueries:
         page: PageRequest,
     ) -> Statement:
         """See the port."""
-        after = (date.fromisoformat(page.after[0]), int(page.after[1])) if page.after else (_FIRST_DAY, 0)
+        after = (date.fromisoformat(page.after[0]), int(page.after[1])) if page.after else None
+        found, lines = await self._statement(store_id, customer_id, date_from, date_to, after, page.limit + 1)
+        shown = page_of(lines, [(line.business_date.isoformat(), str(line.seq)) for line in lines], page)
+        return replace(found, lines=shown.rows, next_after=shown.next_after)
+
+    async def whole_statement(
+        self,
+        store_id: StoreId,
+        customer_id: CustomerId,
+        *,
+        date_from: date | None,
+        date_to: date | None,
+        limit: int,
+    ) -> Statement:
+        """See the port."""
+        found, lines = await self._statement(store_id, customer_id, date_from, date_to, None, limit + 1)
+        if len(lines) > limit:
+            raise LimitExceeded(f"More than {limit} entries; ask for a shorter period.", field="from", limit=limit)
+        return replace(found, lines=lines)
+
+    async def _statement(
+        self,
+        store_id: StoreId,
+        customer_id: CustomerId,
+        date_from: date | None,
+        date_to: date | None,
+        after: tuple[date, int] | None,
+        limit: int,
+    ) -> tuple[Statement, Sequence[StatementLine]]:
         rows = await self._database.read(
             STATEMENT,
             store_id,
             customer_id,
             date_from or _FIRST_DAY,
             date_to or _LAST_DAY,
-            *after,
-            page.limit + 1,
+            *(after or (_FIRST_DAY, 0)),
+            limit,
         )
         if not rows:
             raise NotFound("There is no such customer in this store.", field="customer_id")
         first = rows[0]
-        running: Decimal = first["running"] if page.after else first["opening"]
+        running: Decimal = first["running"] if after else first["opening"]
         lines = []
         for row in rows:
             if row["seq"] is None:
@@ -121,19 +150,21 @@ class PostgresLedgerQueries:
                     occurred_at=row["occurred_at"],
                 )
             )
-        found = page_of(lines, [(line.business_date.isoformat(), str(line.seq)) for line in lines], page)
-        return Statement(
+        statement = Statement(
             customer_id=customer_id,
             customer_name=first["name"],
+            customer_phone=first["phone"],
+            customer_address=first["address"],
             date_from=date_from,
             date_to=date_to,
             opening_balance=first["opening"],
             debits=first["debits"],
             credits=first["credits"],
             closing_balance=first["opening"] + first["debits"] - first["credits"],
-            lines=found.rows,
-            next_after=found.next_after,
+            lines=(),
+            next_after=None,
         )
+        return statement, lines
 
 
 def _conditions(store_id: StoreId, where: LedgerFilter) -> Conditions:

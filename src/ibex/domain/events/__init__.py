@@ -1,0 +1,1 @@
+"""Telling others what happened: the feed of events, and webhooks."""
