@@ -19,9 +19,12 @@ from typing import Any, Final, cast
 import uvloop
 
 KEY: Final = "@KEY@"
-"""Stands in a header's value for something that is new in each request."""
+"""Stands for something that is new in each request: 23 characters, for a header."""
+NUMBER: Final = "@NUMBER@"
+"""Stands for a number that is new in each request of a run: 12 digits, for the end of a UUID."""
 ID: Final = "@ID@"
 """Stands in a path for the id that the preparing request of the same place was answered with."""
+_HOLE: Final = re.compile(f"{KEY}|{NUMBER}|{ID}")
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _ID: Final = re.compile(rb'"id":"([0-9a-f-]{36})"')
 _SHOWN_BYTES: Final = 500
@@ -29,35 +32,32 @@ _PATIENCE_SECONDS: Final = 60.0
 """After its time is over, a run waits so long for the answers that are still to come."""
 
 
-@dataclass(slots=True)
 class Template:
-    """A request as bytes, with a hole for the key and one for the id."""
+    """A request as bytes, with holes for what is new in each."""
 
-    before_id: bytes
-    after_id: bytes
-    after_key: bytes | None
-
-    @classmethod
-    def of(cls, request: dict[str, Any], host: str) -> Template:
+    def __init__(self, request: dict[str, Any], host: str) -> None:
         """From method, path, headers and body."""
-        body = json.dumps(request["body"]).encode() if request.get("body") is not None else b""
+        body = json.dumps(request["body"]) if request.get("body") is not None else ""
         headers = {"host": host, **request.get("headers", {})}
         if body:
-            headers |= {"content-type": "application/json", "content-length": str(len(body))}
+            length = len(body.replace(NUMBER, "0" * 12).encode())
+            headers |= {"content-type": "application/json", "content-length": str(length)}
         elif request["method"] != "GET":
             headers["content-length"] = "0"
-        lines = [f"{request['method']} {request['path']} HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items())]
-        raw = "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-        head, _, rest = raw.partition(ID.encode())
-        if not rest:
-            head, rest = b"", raw
-        middle, key, tail = rest.partition(KEY.encode())
-        return cls(head, middle, tail if key else None)
+        lines = [f"{request['method']} {request['path']} HTTP/1.1", *(f"{n}: {text}" for n, text in headers.items())]
+        raw = "\r\n".join(lines) + "\r\n\r\n" + body
+        self._texts = [text.encode() for text in _HOLE.split(raw)]
+        self._holes = _HOLE.findall(raw)
 
-    def bytes(self, key: bytes, identity: bytes) -> bytes:
-        """The request."""
-        start = self.before_id + identity + self.after_id if self.before_id else self.after_id
-        return start if self.after_key is None else start + key + self.after_key
+    def bytes(self, run: str, n: int, identity: bytes) -> bytes:
+        """The request number ``n`` of the run."""
+        if not self._holes:
+            return self._texts[0]
+        fillings = {KEY: b"%s-%012d" % (run.encode(), n), NUMBER: b"%012d" % n, ID: identity}
+        parts = [self._texts[0]]
+        for hole, text in zip(self._holes, self._texts[1:], strict=True):
+            parts += (fillings[hole], text)
+        return b"".join(parts)
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class Phase:
             if not self.work:
                 return None
             number, identity = self.work.pop()
-        return number, self.templates[number].bytes(b"%s-%012d" % (self.run.encode(), n), identity)
+        return number, self.templates[number].bytes(self.run, n, identity)
 
     def done(self, number: int, began: float, status: int, body: bytes) -> None:
         """An answer has come."""
@@ -185,15 +185,16 @@ async def perform(job: dict[str, Any]) -> dict[str, Any]:
     """One run: what was measured, times in milliseconds."""
     host = f"127.0.0.1:{job['port']}"
     phase = Phase(
-        templates=[Template.of(request, host) for request in job["requests"]],
+        templates=[Template(request, host) for request in job["requests"]],
         run=job["run"],
         seconds=job["seconds"],
         warm_up_seconds=job["warm_up_seconds"],
         limit=job.get("limit"),
     )
+    prepared = 0
     if job.get("prepare"):
         preparing = Phase(
-            templates=[Template.of(request, host) for request in job["prepare"]],
+            templates=[Template(request, host) for request in job["prepare"]],
             run=job["run"] + "p",
             seconds=job["prepare_seconds"],
             keeps_ids=True,
@@ -202,6 +203,7 @@ async def perform(job: dict[str, Any]) -> dict[str, Any]:
         if preparing.errors:
             return {"errors": preparing.errors, "first_error": preparing.first_error, "requests": 0}
         phase.work, phase.warm_up_seconds = preparing.ids, 0.0
+        prepared = len(preparing.latencies)
     if phase.warm_up_seconds:
         asyncio.get_running_loop().call_later(phase.warm_up_seconds, say, "begin")
     else:
@@ -212,6 +214,7 @@ async def perform(job: dict[str, Any]) -> dict[str, Any]:
     elapsed = phase.last - phase.began
     return {
         "requests": len(ordered),
+        "prepared": prepared,
         "per_second": len(ordered) / elapsed if elapsed > 0 else 0.0,
         "elapsed_seconds": elapsed,
         "errors": phase.errors,

@@ -65,7 +65,7 @@ def drive(load: Load, seconds: float, postmaster: int, *, limit: int | None = No
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(json.dumps(job))
+    process.stdin.write(json.dumps(job).replace("@RUN@", f"{_serial:04d}"))
     process.stdin.close()
     first = process.stdout.readline().strip()
     before = meter.read()
@@ -83,6 +83,7 @@ def _figures(result: dict[str, Any], use: Used, load: Load) -> Run:
     return {
         "per_second": result["per_second"] * load.items,
         "requests": requests,
+        "prepared": result["prepared"],
         "p50": result["p50"],
         "p95": result["p95"],
         "p99": result["p99"],
@@ -127,7 +128,7 @@ def floor_contender(
 def alternate(
     contenders: Sequence[Contender], repeats: int, seconds: float, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Runs of all in turn, ``repeats`` times over, in a turn that moves on by one each time. Medians with their runs."""
+    """Runs of all in turn, ``repeats`` times over, the first to begin another one each time. Medians, and the runs."""
     runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
     for repeat in range(repeats):
         shift = repeat % len(contenders)

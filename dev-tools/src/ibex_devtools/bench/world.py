@@ -86,7 +86,7 @@ async def _make(environment: dict[str, str]) -> World:
             row = await database.write(_CUSTOMER, opened.store.id, "On credit", repeatable=False)
             shop.customer = str(row[0]["id"])
             shops.append(shop)
-        await database.pool.execute("ANALYZE")
+        await database.write("ANALYZE", repeatable=False)
     return World(hot=shops[0], many=shops[1:])
 
 

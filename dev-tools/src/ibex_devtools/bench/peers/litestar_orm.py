@@ -222,7 +222,7 @@ class SalesController(Controller):
         # Locked in one order, so that two sales never wait for each other in a circle.
         found = await products.list(
             filters.CollectionFilter("id", wanted),
-            statement=select(Product).order_by(Product.id).with_for_update(),
+            statement=select(Product).order_by(Product.id).with_for_update(),  # type: ignore[arg-type]
         )
         known = {product.id: product for product in found}
         invoice = Invoice(id=uuid.uuid4(), status="PAID", net_total=Decimal(0), tax_total=Decimal(0), total=Decimal(0))
