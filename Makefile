@@ -63,5 +63,5 @@ faults: setup ## the whole fault suite: killed servers, lost connections, racing
 	@$(BIN)/python -m pytest --faults=full tests/faults $(ARGS)
 
 clean: ## remove everything that was made: .venv, .tools, caches
-	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	@rm -rf .venv .venv-bench .tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	@find $(SOURCES) migrations -name __pycache__ -type d -prune -exec rm -rf {} +

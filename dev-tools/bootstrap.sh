@@ -113,6 +113,17 @@ for group in $groups; do
     set -- "$@" --group "$group"
 done
 "$uv" "$@" || die "uv could not make the environment: see above"
+case "$groups" in *bench*)
+    # The service as production installs it, and what it is compared with, each without the other's libraries.
+    for other in "production --no-dev" "peers --only-group peers"; do
+        set -- $other
+        name=$1
+        shift
+        UV_PROJECT_ENVIRONMENT="$PWD/.venv-bench/$name" "$uv" sync --locked --compile-bytecode --python "$python" "$@" ||
+            die "uv could not make the environment of the bench: see above"
+    done
+    ;;
+esac
 # The environment may have got another Python than it had.
 wanted=$(fingerprint .venv/bin/python)
 printf '%s\n%s\n' "$groups" "$wanted" >"$STAMP"

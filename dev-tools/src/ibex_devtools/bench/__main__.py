@@ -16,11 +16,10 @@ from ibex_devtools.bench import machine, plan, report
 from ibex_devtools.bench.far import CASES as FAR_CASES
 from ibex_devtools.bench.far import far
 from ibex_devtools.bench.scale import scale
-from ibex_devtools.bench.serving import BenchError
+from ibex_devtools.bench.serving import ROOT, BenchError
 from ibex_devtools.bench.startup import startup
 from ibex_devtools.bench.suite import Stage, near, stage
 
-ROOT: Final = Path(__file__).resolve().parents[4]
 COMMITTED: Final = ROOT / "docs" / "performance"
 NEAR: Final = frozenset(
     {"sale", "sale_hot", "sale_30", "sale_64", "read_invoice", "issue", "payment", "product", "statement"}

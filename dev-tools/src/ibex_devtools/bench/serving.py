@@ -17,6 +17,9 @@ from typing import Final
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.01
+ROOT: Final = Path(__file__).resolve().parents[4]
+ENVIRONMENTS: Final = ROOT / ".venv-bench"
+SOURCES: Final = ROOT / "dev-tools" / "src"
 POOL: Final = 10
 """Connections to the database, of each service: what IBEX takes unless it is told otherwise."""
 
@@ -42,15 +45,30 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def ibex_command() -> list[str]:
-    """What production runs."""
-    return [str(Path(sys.executable).with_name("ibex")), "serve"]
+def ibex_program() -> str:
+    """The `ibex` that production would install, or that of this environment where the bench has made none."""
+    production = ENVIRONMENTS / "production" / "bin" / "ibex"
+    return str(production if production.exists() else Path(sys.executable).with_name("ibex"))
+
+
+def peer_python() -> str:
+    """The interpreter with the peers' libraries. Raises BenchError."""
+    python = ENVIRONMENTS / "peers" / "bin" / "python"
+    if not python.exists():
+        raise BenchError("the peers' libraries are not there: run make bench, or dev-tools/bootstrap.sh bench")
+    return str(python)
+
+
+def peer_variables(environment: Mapping[str, str], pool: int = POOL) -> dict[str, str]:
+    """What a peer's process needs: this package for its own modules, its libraries from its own environment."""
+    path = ":".join(filter(None, (str(SOURCES), environment.get("PYTHONPATH"))))
+    return dict(environment) | {"PEER_POOL": str(pool), "PYTHONPATH": path}
 
 
 def peer_command(module: str, port: int) -> list[str]:
     """uvicorn as its documentation says, without the access log, with the loop and parser that IBEX has."""
     return [
-        *(sys.executable, "-m", "uvicorn", f"ibex_devtools.bench.peers.{module}:app"),
+        *(peer_python(), "-m", "uvicorn", f"ibex_devtools.bench.peers.{module}:app"),
         *("--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"),
         *("--no-access-log", "--log-level", "warning", "--lifespan", "on"),
     ]
@@ -61,7 +79,7 @@ def ibex(environment: Mapping[str, str], logs: Path, *, name: str = "ibex", **se
     """IBEX with the defaults of production, on a port of its own."""
     port = free_port()
     variables = dict(environment) | {"PORT": str(port), "IBEX_DRAIN_SECONDS": "0"} | settings
-    with _running(name, ibex_command(), variables, port, "/health/ready", logs / f"{name}.log") as service:
+    with _running(name, [ibex_program(), "serve"], variables, port, "/health/ready", logs / f"{name}.log") as service:
         yield service
 
 
@@ -70,7 +88,7 @@ def peer(module: str, environment: Mapping[str, str], logs: Path, *, name: str =
     """One of the two peers."""
     port = free_port()
     name = name or module
-    variables = dict(environment) | {"PEER_POOL": str(POOL)}
+    variables = peer_variables(environment)
     with _running(name, peer_command(module, port), variables, port, "/ready", logs / f"{name}.log") as service:
         yield service
 

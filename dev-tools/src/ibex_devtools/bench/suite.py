@@ -6,7 +6,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ def stage(plan: Plan, directory: Path, say: Say) -> Iterator[Stage]:
 def migrate(environment: Mapping[str, str]) -> None:
     """The schema, as a deployment makes it. Raises BenchError."""
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("ibex")), "migrate", "deploy"],
+        [serving.ibex_program(), "migrate", "deploy"],
         env=os.environ | dict(environment),
         capture_output=True,
         text=True,
@@ -77,8 +76,8 @@ def migrate(environment: Mapping[str, str]) -> None:
 
 def _peer_products(module: str, environment: Mapping[str, str]) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "ibex_devtools.bench.peers.schema", module, str(PRODUCTS)],
-        env=os.environ | dict(environment) | {"PEER_POOL": "2"},
+        [serving.peer_python(), "-m", "ibex_devtools.bench.peers.schema", module, str(PRODUCTS)],
+        env=os.environ | serving.peer_variables(environment, pool=2),
         capture_output=True,
         text=True,
         check=False,
