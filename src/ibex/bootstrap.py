@@ -27,8 +27,10 @@ from ibex.adapters.postgres.queries.ledger import PostgresLedgerQueries
 from ibex.adapters.postgres.queries.products import PostgresCategoryQueries, PostgresProductQueries
 from ibex.adapters.postgres.queries.receipts import PostgresReceiptQueries
 from ibex.adapters.postgres.queries.reports import PostgresReportQueries
+from ibex.adapters.postgres.queries.usage import PostgresUsage
 from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.report_sums import ReportSums
+from ibex.adapters.postgres.sessions import PostgresSessions
 from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.postgres.webhooks import PostgresWebhooks
@@ -58,7 +60,9 @@ from ibex.domain.identity.people import (
     RevokeToken,
     RotateToken,
 )
+from ibex.domain.identity.sessions import OpenReportSession
 from ibex.domain.ledger.ageing import ReadAgeing
+from ibex.domain.reporting.usage import ReadUsage
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.offline import RecordOfflineSales
 from ibex.domain.sales.payouts import PayOutCredit
@@ -176,11 +180,13 @@ def build_services(database: Database, destinations: DestinationRules) -> Servic
         enter_opening_balance=EnterOpeningBalance(customers, journal, clock, ids),
         receipt_queries=PostgresReceiptQueries(database),
         open_shift=OpenShift(journal, clock, ids),
-        move_cash=MoveCash(journal, clock, ids),
+        move_cash=MoveCash(shifts, journal, clock, ids),
         close_shift=CloseShift(shifts, journal, clock, ids),
         shift_queries=shifts,
         ledger_queries=PostgresLedgerQueries(database),
         reports=PostgresReportQueries(database, ReportSums(database)),
+        open_report_session=OpenReportSession(SystemSecrets(), journal, clock, ids),
+        report_sessions=PostgresSessions(database),
         clock=clock,
         read_ageing=ReadAgeing(PostgresAgeing(database), clock),
         change_store=ChangeStore(people, journal, clock, ids),
@@ -196,7 +202,7 @@ def build_services(database: Database, destinations: DestinationRules) -> Servic
 
 
 def event_services(database: Database, journal: Journal, destinations: DestinationRules) -> dict[str, Any]:
-    """The fields of Services that events and webhooks need."""
+    """The fields of Services for events, webhooks and usage."""
     clock, ids, keys = SystemClock(), Uuid7Source(), SystemKeys()
     webhooks = PostgresWebhooks(database)
     return {
@@ -209,6 +215,7 @@ def event_services(database: Database, journal: Journal, destinations: Destinati
         "replay_events": ReplayEvents(webhooks, journal, clock, ids),
         "webhooks": webhooks,
         "webhook_queries": webhooks,
+        "read_usage": ReadUsage(PostgresUsage(database), clock),
     }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
 
 from ibex.adapters.postgres.queries import events as queries
 from tests.api.client import Api, Foreign, Json, Shop, problem
+from tests.api.docs_examples import ROOT
 
 
 async def follow(api: Api, **params: Any) -> list[Json]:
@@ -98,3 +100,17 @@ async def test_questions_that_are_refused(api: Api, params: Json, field: str) ->
 async def test_another_stores_events_are_not_told(api: Api, foreign: Foreign) -> None:
     assert await follow(foreign.shop.api)
     assert await follow(api) == []
+
+
+async def test_the_page_names_every_type_that_a_shop_sees(foreign: Foreign) -> None:
+    page = (ROOT / "docs/api/events.md").read_text()
+    told = {event["type"] for event in await follow(foreign.shop.api)}
+    assert len(told) > 3
+    assert {each for each in told if f"`{each}`" not in page} == set()
+
+
+def test_the_page_names_every_type_that_the_core_spells_out() -> None:
+    page = (ROOT / "docs/api/events.md").read_text()
+    for path in (ROOT / "src/ibex/domain").rglob("*.py"):
+        for name in re.findall(r'\btype="([a-z_]+\.[a-z_]+)"', path.read_text()):
+            assert f"`{name}`" in page, f"{path.name}: {name}"

@@ -62,7 +62,8 @@ async def ask(api: Api, route: Route) -> httpx.Response:
     path = route.path
     while "{" in path:
         before, _, rest = path.partition("{")
-        path = before + str(uuid4()) + rest.partition("}")[2]
+        name, _, after = rest.partition("}")
+        path = before + (str(uuid4()) if name.endswith("_id") else "1") + after
     body = b"{}" if route.has_body else None
     return await api.request(route.method.upper(), path, content=body)
 
@@ -121,7 +122,7 @@ async def test_without_a_valid_token_every_route_gives_the_same_answer(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The brake on guessing is tested by itself; here it would hide what the routes answer.
-    monkeypatch.setattr(auth, "MAX_FAILURES", 10**9)
+    monkeypatch.setattr(auth.FailureLimiter, "failed", lambda *_: None)
     details = set()
     for kind, text in (await _tokens_that_are_not_valid(shop)).items():
         api = Api(shop.service.http, text)

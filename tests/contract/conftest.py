@@ -10,16 +10,20 @@ import pytest
 from ibex.adapters.postgres.catalog import PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import Database
+from ibex.adapters.postgres.debts import PostgresDebts
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
+from ibex.adapters.postgres.shifts import PostgresShifts
 from ibex.adapters.postgres.stores import PostgresStores
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.bootstrap import open_database
 from ibex.domain.catalog.ports import ProductReader, ProductRepository
 from ibex.domain.customers.ports import CustomerRepository
+from ibex.domain.drawer.ports import ShiftRepository
 from ibex.domain.identity.model import Actor, Role
 from ibex.domain.identity.opening import OpenStore
 from ibex.domain.sales.ports import InvoiceRepository
+from ibex.domain.sales.receivables import DebtReader
 from ibex.domain.shared.ids import IdSource
 from ibex.domain.shared.journal import Journal
 from ibex.settings import Settings
@@ -27,7 +31,7 @@ from ibex_devtools.sandbox import Cluster
 from tests.fakes.books import Books
 from tests.fakes.journal import FakeJournal
 from tests.fakes.people import make_actor
-from tests.fakes.repositories import FakeCustomers, FakeInvoices, FakeProducts
+from tests.fakes.repositories import FakeCustomers, FakeDebts, FakeInvoices, FakeProducts, FakeShifts
 from tests.fakes.system import FakeClock, FakeIds
 
 
@@ -42,6 +46,8 @@ class World:
     products: ProductRepository
     customers: CustomerRepository
     invoices: InvoiceRepository
+    debts: DebtReader
+    shifts: ShiftRepository
     clock: FakeClock
     ids: IdSource
 
@@ -75,6 +81,8 @@ async def world(request: pytest.FixtureRequest, database: Database) -> World:
             products=products,
             customers=FakeCustomers(books),
             invoices=FakeInvoices(books),
+            debts=FakeDebts(books),
+            shifts=FakeShifts(books),
             clock=FakeClock(),
             ids=FakeIds(),
         )
@@ -101,6 +109,8 @@ async def _on_postgres(database: Database) -> World:
         products=products,
         customers=PostgresCustomers(database),
         invoices=PostgresInvoices(database),
+        debts=PostgresDebts(database),
+        shifts=PostgresShifts(database),
         clock=clock,
         ids=ids,
     )

@@ -4,6 +4,7 @@ limits checked on what is there now, gapless numbers. tests/contract holds it an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
@@ -12,9 +13,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from ibex.domain.catalog.model import Barcode, MovementKind, Product, StockMovement
-from ibex.domain.customers.model import AccountCredit, Customer
+from ibex.domain.customers.model import AccountCredit, Customer, OpeningDue
+from ibex.domain.drawer.model import DrawerClosing, Shift, ShiftStatus
 from ibex.domain.ledger.model import EntryType, LedgerEntry
+from ibex.domain.sales.credit_notes import LineReturned
 from ibex.domain.sales.model import Invoice
+from ibex.domain.sales.receivables import Receivable
 from ibex.domain.sales.tender import Payment
 from ibex.domain.shared.errors import (
     AlreadyExists,
@@ -26,6 +30,7 @@ from ibex.domain.shared.errors import (
     InsufficientStock,
     NotFound,
     ProductInactive,
+    ReturnExceedsSale,
     ShiftClosed,
     StaleProducts,
 )
@@ -43,6 +48,7 @@ from ibex.domain.shared.journal import (
     Unchanged,
 )
 from tests.fakes.books import Books
+from tests.fakes.drawer import expected_cash
 
 T = TypeVar("T")
 
@@ -103,7 +109,7 @@ class FakeJournal:
         for fact in facts:
             if isinstance(fact, Unchanged):
                 self._guard(fact.invoice_id, fact.version)
-            elif isinstance(fact, Changed) and isinstance(fact.thing, Invoice):
+            elif isinstance(fact, Changed) and isinstance(fact.thing, Invoice | Receivable):
                 self._guard(fact.thing.id, fact.thing.version)
         movements = [f for f in facts if isinstance(f, StockMovement) and f.kind is not MovementKind.OPENING]
         if movements:
@@ -111,6 +117,9 @@ class FakeJournal:
         self._check_balances()
         if self._changes.shift_id is not None and self._changes.shift_id not in self.books.open_shifts:
             raise ShiftClosed("No such shift is open.", field="shift_id")
+        for fact in facts:
+            if isinstance(fact, DrawerClosing) and fact.shift_id not in self.books.open_shifts:
+                raise ShiftClosed("No such shift is open.", field="shift_id")
 
     def _guard(self, invoice_id: UUID, version: int) -> None:
         found = self.books.of(Invoice).get((self._changes.store_id, invoice_id))
@@ -146,6 +155,10 @@ class FakeJournal:
                     active.add(fact.customer_id)
             elif isinstance(fact, AccountCredit):
                 used[fact.customer_id] = used.get(fact.customer_id, Decimal(0)) + fact.amount
+            elif isinstance(fact, OpeningDue):
+                customer = self._existing(Customer, fact.customer_id, "customer_id")
+                if fact.expected not in (None, customer.opening_due):
+                    raise ConcurrentChange("Somebody else changed it.")
             elif isinstance(fact, BalanceTouch):
                 owed.setdefault(fact.customer_id, Decimal(0))
                 if fact.must_be_active:
@@ -215,16 +228,26 @@ class FakeJournal:
             raise AlreadyExists("There is one with this id already.", field="id")
         self._must_be_unique(thing)
         self.books.put(thing)
+        if isinstance(thing, Shift):
+            self.books.open_shifts.add(thing.id)
 
     @take.register
     def _(self, fact: Changed) -> None:
         thing: Any = self._numbered(fact.thing)
+        if isinstance(thing, Receivable):
+            invoice = self.books.invoice(thing.id, self._changes.store_id)
+            settled = replace(invoice, status=thing.status, paid=thing.paid, credited=thing.credited)
+            self.books.put(replace(settled, version=invoice.version + 1))
+            return
         before: Any = self.books.of(type(thing)).get((thing.store_id, thing.id))
         if before is None or before.version != thing.version:
             raise ConcurrentChange("Somebody else changed it.")
         self._must_be_unique(thing)
         # Stock and balances are the movements' and the ledger's to change.
-        kept = {n: getattr(before, n) for n in ("stock", "oversold", "balance", "account_credit") if hasattr(before, n)}
+        theirs = ("stock", "oversold", "balance", "account_credit", "opening_due")
+        kept = {name: getattr(before, name) for name in theirs if hasattr(before, name)}
+        if isinstance(before, Invoice) and before.number is not None:
+            kept["lines"] = before.lines  # an issued invoice's lines stay; what came back is LineReturned's to say
         self.books.put(replace(thing, version=before.version + 1, **kept))
 
     def _must_be_unique(self, thing: Any) -> None:
@@ -232,6 +255,10 @@ class FakeJournal:
             self._unique(Product, thing, "sku")
         elif isinstance(thing, Customer):
             self._unique(Customer, thing, "phone")
+        elif isinstance(thing, Shift):
+            shifts = self.books.of(Shift).values()
+            if any(s.drawer == thing.drawer and s.id in self.books.open_shifts for s in shifts):
+                raise AlreadyExists("A shift is open on this drawer already.", field="drawer")
 
     @take.register
     def _(self, fact: Removed) -> None:
@@ -242,6 +269,17 @@ class FakeJournal:
     @take.register(BalanceTouch)
     def _(self, fact: object) -> None:
         """Checked before anything was written."""
+
+    @take.register
+    def _(self, fact: LineReturned) -> None:
+        invoice = self.books.invoice(fact.invoice_id, self._changes.store_id)
+        lines = tuple(
+            replace(line, returned=line.returned + (fact.quantity if line.line_no == fact.line_no else 0))
+            for line in invoice.lines
+        )
+        if any(line.returned > line.quantity for line in lines):
+            raise ReturnExceedsSale("More would come back than was sold.", field="lines")
+        self.books.put(replace(invoice, lines=lines))
 
     @take.register
     def _(self, fact: StockMovement) -> None:
@@ -280,6 +318,22 @@ class FakeJournal:
     def _(self, fact: AccountCredit) -> None:
         customer = self._existing(Customer, fact.customer_id, "customer_id")
         self.books.put(replace(customer, account_credit=customer.account_credit + fact.amount))
+
+    @take.register
+    def _(self, fact: OpeningDue) -> None:
+        customer = self._existing(Customer, fact.customer_id, "customer_id")
+        self.books.put(replace(customer, opening_due=customer.opening_due + fact.amount))
+
+    @take.register
+    def _(self, fact: DrawerClosing) -> None:
+        shift = self._existing(Shift, fact.shift_id, "shift_id")
+        expected = expected_cash(self.books, shift)
+        difference = fact.counted_cash - expected
+        self.books.open_shifts.discard(shift.id)
+        self.books.put(replace(shift, status=ShiftStatus.CLOSED, version=shift.version + 1))
+        self._numbers[fact.expected_at] = f"{expected:f}"
+        self._numbers[fact.difference_at] = f"{difference:f}"
+        self._numbers[fact.report_at] = json.dumps({"expected_cash": f"{expected:f}", "difference": f"{difference:f}"})
 
     @take.register
     def _(self, fact: AuditEntry) -> None:

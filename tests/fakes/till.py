@@ -9,10 +9,13 @@ from ibex.domain.catalog.model import Product, ProductRef
 from ibex.domain.customers.model import Customer
 from ibex.domain.identity.model import Actor
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
+from ibex.domain.sales.offline import RecordOfflineSales
 from ibex.domain.sales.requests import LineRequest
+from ibex.domain.sales.returns import CreditInvoice, CreditWithoutInvoice, VoidInvoice
 from ibex.domain.sales.sell import RecordSale
 from ibex.domain.sales.settle import IssueInvoice, PayInvoice
 from ibex.domain.shared.ids import CustomerId, ProductId
+from tests.fakes.batches import FakeBatches
 from tests.fakes.books import Books
 from tests.fakes.journal import FakeJournal
 from tests.fakes.people import STORE_ID, make_actor
@@ -39,6 +42,11 @@ class FakeTill:
         self.cancel = CancelDraft(self.invoices, self.journal, self.clock, self.ids)
         self.issue = IssueInvoice(self.invoices, self.journal, self.clock, self.ids)
         self.pay = PayInvoice(self.invoices, self.journal, self.clock, self.ids)
+        self.credit = CreditInvoice(self.invoices, self.journal, self.clock, self.ids)
+        self.void = VoidInvoice(self.invoices, self.journal, self.clock, self.ids)
+        self.credit_loose = CreditWithoutInvoice(self.products, self.journal, self.clock, self.ids)
+        self.batches = FakeBatches(self.journal)
+        self.record_offline = RecordOfflineSales(self.products, self.batches, self.clock, self.ids)
 
     def product(self, price: str = "10.00", stock: str = "100", **fields: Any) -> Product:
         """A product that is there."""

@@ -26,7 +26,7 @@ from ibex_devtools.replay.rows import read_rows
 @click.option("--in-flight", type=click.IntRange(1, 64), default=8, show_default=True, help="Requests at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
 def main(file: Path, url: str | None, token: str | None, in_flight: int, as_json: bool) -> None:
-    """Sell a month of FILE through the API, and compare invoices, ledger, stock and balances to the cent.
+    """Sell a month of FILE through the API, returns and all; compare invoices, ledger, stock, balances to the cent.
 
     FILE is a .csv or .csv.gz in the format of the "Online Retail" data set. The exit code is 0 only if all agrees.
     """
@@ -34,7 +34,8 @@ def main(file: Path, url: str | None, token: str | None, in_flight: int, as_json
         book = make_book(read_rows(file))
         click.echo(
             f"{file.name}: {len(book.sales):,} invoices, {book.line_count:,} lines, {book.total:,} in total; "
-            f"{book.skipped:,} rows are returns, corrections or without a price, and are left out.",
+            f"{sum(len(note.parts) for note in book.notes):,} lines of it come back for {book.credited:,}; "
+            f"{book.skipped:,} rows are corrections or without a price, and are left out.",
             err=True,
         )
         found = _run(book, url, token, in_flight)

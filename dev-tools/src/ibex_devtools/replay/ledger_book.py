@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from ibex_devtools.load.api import LoadError
+from ibex_devtools.replay.returns import Matcher, Note, plan_refunds
 from ibex_devtools.replay.rows import Row
 
 CENT: Final = Decimal("0.01")
@@ -43,6 +44,10 @@ class Sale:
     rows: list[Row] = field(default_factory=list)
     payment: Decimal = Decimal(0)
     """What the customer pays for it later."""
+    credited: Decimal = Decimal(0)
+    """What of it comes back."""
+    refunded: Decimal = Decimal(0)
+    """What of the money for it goes back, or is kept on the account."""
 
     @cached_property
     def total(self) -> Decimal:
@@ -54,14 +59,20 @@ class Sale:
         """Whether a customer owes it at first: what names no customer is paid in cash."""
         return bool(self.customer_no)
 
+    @property
+    def paid(self) -> Decimal:
+        """What is paid for it, before anything comes back."""
+        return self.payment if self.on_credit else self.total
+
 
 @dataclass(slots=True)
 class Book:
-    """A month: its sales in order, what was sold, who bought."""
+    """A month: its sales in order, what was sold, who bought, what came back."""
 
     sales: list[Sale]
     items: dict[str, Item]
     customers: list[str]
+    notes: list[Note]
     skipped: int
 
     @property
@@ -84,12 +95,33 @@ class Book:
         """What customers pay later."""
         return sum((sale.payment for sale in self.sales), Decimal(0))
 
+    @property
+    def credited(self) -> Decimal:
+        """What all that comes back is worth."""
+        return sum((note.total for note in self.notes), Decimal(0))
+
+    @property
+    def paid_out(self) -> Decimal:
+        """What of it goes back in money."""
+        return sum((note.refund_in_money for note in self.notes), Decimal(0))
+
+    def stock(self) -> dict[str, Decimal]:
+        """How much of each item there is in the end."""
+        left = dict.fromkeys(self.items, Decimal(SPARE_STOCK))
+        for note in self.notes:
+            for part in note.parts if note.restocked else ():
+                left[part.row.stock_code] -= part.row.quantity
+        return left
+
     def balances(self) -> dict[str, Decimal]:
         """What each customer owes in the end."""
         owed = dict.fromkeys(self.customers, Decimal(0))
         for sale in self.sales:
             if sale.on_credit:
                 owed[sale.customer_no] += sale.total - sale.payment
+        for note in self.notes:
+            if note.customer_no:
+                owed[note.customer_no] -= note.total - note.refund_in_money
         return owed
 
 
@@ -98,24 +130,34 @@ def make_book(rows: Iterable[Row]) -> Book:
     sales: dict[str, Sale] = {}
     items: dict[str, Item] = {}
     customers: dict[str, None] = {}
+    returners: dict[str, None] = {}
+    matcher = Matcher()
     skipped = 0
     for row in rows:
-        if not row.is_sale:
+        if not row.is_sale and not row.is_credit:
             skipped += 1
             continue
         if row.unit_price % PRICE_STEP:
             raise LoadError(f"Line {row.line}: a price has at most four decimals, {row.unit_price} has more.")
+        item = items.setdefault(row.stock_code, Item(row.stock_code, row.description or row.stock_code, row.unit_price))
+        if row.is_credit:
+            matcher.take_back(row)
+            if row.customer_no:
+                returners.setdefault(row.customer_no)
+            continue
         note = f"{row.invoice_no} of {row.moment}, {row.country}"
         sale = sales.setdefault(row.invoice_no, Sale(row.invoice_no, row.customer_no, note))
         sale.rows.append(row)
-        item = items.setdefault(row.stock_code, Item(row.stock_code, row.description or row.stock_code, row.unit_price))
         item.sold += row.quantity
+        matcher.sell(row, sale, len(sale.rows), line_total(row))
         if sale.customer_no:
             customers.setdefault(sale.customer_no)
     if not sales:
         raise LoadError("There is no sale in this file.")
-    book = Book(list(sales.values()), items, list(customers), skipped)
-    plan_payments(book.sales, book.customers)
+    # Some give back what they bought before the file begins.
+    book = Book(list(sales.values()), items, list(customers | returners), matcher.notes, skipped)
+    plan_payments(book.sales, list(customers))
+    plan_refunds(book.notes, book.customers)
     return book
 
 

@@ -1,13 +1,15 @@
-"""The month, sold through the API: catalogue, customers, sales, payments."""
+"""The month, sold through the API: catalogue, customers, sales, payments, returns."""
 
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from decimal import Decimal
 from typing import Final
 
 from ibex_devtools.load.api import Json, LoadError, Till
 from ibex_devtools.replay.ledger_book import Book, Item, Sale, line_total
+from ibex_devtools.replay.returns import Note
 
 _MAX_NAME: Final = 200
 _IDS: Final = uuid.UUID("0190b6e4-5c11-7d2e-9b1a-6f1d7a1c0de5")
@@ -31,6 +33,11 @@ class Loader:
         await self._till.each("sales", book.sales, lambda sale: self._sell(sale, book))
         owed = [sale for sale in book.sales if sale.payment]
         await self._till.each("payments", owed, self._pay)
+        # Those of one invoice one after the other: how much lowers the debt depends on what came before.
+        by_sale: dict[str, list[Note]] = defaultdict(list)
+        for note in book.notes:
+            by_sale[note.key if note.sale is None else note.sale.number].append(note)
+        await self._till.each("returns", by_sale.values(), self._take_back)
 
     async def _add_product(self, item: Item) -> None:
         product_id = self.id_of("product", item.sku)
@@ -68,6 +75,40 @@ class Loader:
         invoice = await self._till.post(f"/v1/invoices/{sale_id}/payments", body, key=f"{sale_id}-payment")
         if Decimal(invoice["outstanding"]) != sale.total - sale.payment:
             raise LoadError(f"Invoice {sale.number}: {invoice['outstanding']} left after {sale.payment} was paid.")
+
+    async def _take_back(self, notes: list[Note]) -> None:
+        for note in notes:
+            note_id = self.id_of("credit note", note.key)
+            body: Json = {"id": note_id, "reason": f"Return {note.key}", "refund_method": note.method}
+            if note.sale is None:
+                path = "/v1/credit-notes"
+                body["lines"] = [
+                    {
+                        "sku": part.row.stock_code,
+                        "quantity": plain(-part.row.quantity),
+                        "unit_price": plain(part.row.unit_price),
+                        "disposition": "WRITTEN_OFF",
+                    }
+                    for part in note.parts
+                ]
+                if note.customer_no:
+                    body["customer_id"] = self.id_of("customer", note.customer_no)
+            else:
+                path = f"/v1/invoices/{self.id_of('sale', note.sale.number)}/credit-notes"
+                body["lines"] = [
+                    {"line_no": part.line_no, "quantity": plain(-part.row.quantity)} for part in note.parts
+                ]
+            must_be_this_note(await self._till.post(path, body, key=note_id), note)
+
+
+def must_be_this_note(made: Json, note: Note) -> None:
+    """Raises LoadError unless the answer credits and gives back what the file says, to the cent."""
+    told = (Decimal(made["total"]), Decimal(made["refunded"]))
+    if told != (note.total, note.refund):
+        raise LoadError(f"Return {note.key}: {note.total} and {note.refund} in the file, {told} in the shop.")
+    for part, line in zip(note.parts, made["lines"], strict=True):
+        if Decimal(line["total"]) != part.amount:
+            raise LoadError(f"Return {note.key}, line {part.row.line} of the file: the shop says {line['total']}.")
 
 
 def must_be_this_sale(invoice: Json, sale: Sale) -> None:

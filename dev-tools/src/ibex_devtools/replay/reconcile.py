@@ -17,6 +17,7 @@ async def reconcile(till: Till, loader: Loader, book: Book) -> Comparison:
     """Invoices, ledger, stock and customers' balances and statements; all of them, to the cent."""
     found = Comparison()
     await _invoices(till, loader, book, found)
+    await _credit_notes(till, loader, book, found)
     await _ledger(till, loader, book, found)
     await _stock(till, book, found)
     await _customers(till, loader, book, found)
@@ -35,10 +36,32 @@ async def _invoices(till: Till, loader: Loader, book: Book, found: Comparison) -
         if invoice is None:
             found.require("an invoice", "none", f"invoice {sale.number}")
             continue
-        paid = sale.payment if sale.on_credit else sale.total
-        told = (Decimal(invoice["total"]), Decimal(invoice["paid"]), invoice["line_count"], invoice["status"])
-        status = "PAID" if paid == sale.total else "UNPAID"
-        found.require((sale.total, paid, len(sale.rows), status), told, f"invoice {sale.number}")
+        paid = sale.paid - sale.refunded
+        told = (*(Decimal(invoice[name]) for name in ("total", "paid", "credited")), invoice["status"])
+        status = "PAID" if paid + sale.credited == sale.total else "UNPAID"
+        found.require((sale.total, paid, sale.credited, status), told, f"invoice {sale.number}")
+        found.require(len(sale.rows), invoice["line_count"], f"lines of invoice {sale.number}")
+
+
+async def _credit_notes(till: Till, loader: Loader, book: Book, found: Comparison) -> None:
+    notes = {note["id"]: note async for note in till.pages("/v1/credit-notes")}
+    linked = [note for note in book.notes if note.sale is not None]
+    found.add("credit notes", len(book.notes), len(notes))
+    found.add("of them for an invoice", len(linked), sum(1 for n in notes.values() if n["invoice_id"] is not None))
+    found.add(
+        "lines that came back", sum(len(n.parts) for n in book.notes), sum(n["line_count"] for n in notes.values())
+    )
+    credited = sum((Decimal(n["total"]) for n in notes.values()), ZERO)
+    found.add("credited", book.credited, credited)
+    invoices = [i async for i in till.pages("/v1/invoices")]
+    found.add("net", book.total - book.credited, sum((Decimal(i["total"]) for i in invoices), ZERO) - credited)
+    numbers = sorted(n["number"] for n in notes.values())
+    found.require(list(range(1, len(notes) + 1)), numbers, "numbers of credit notes, without a gap")
+    for note in book.notes:
+        told = notes.get(loader.id_of("credit note", note.key))
+        sale_id = None if note.sale is None else loader.id_of("sale", note.sale.number)
+        known = None if told is None else (Decimal(told["total"]), Decimal(told["refunded"]), told["invoice_id"])
+        found.require((note.total, note.refund, sale_id), known, f"credit note {note.key}")
 
 
 async def _ledger(till: Till, loader: Loader, book: Book, found: Comparison) -> None:
@@ -55,9 +78,12 @@ async def _ledger(till: Till, loader: Loader, book: Book, found: Comparison) -> 
     receipts = sum(1 for sale in book.sales if not sale.on_credit and sale.total) + sum(
         1 for sale in book.sales if sale.payment
     )
-    found.add("ledger entries", len(book.sales) + receipts, count)
+    refunds = sum(1 for note in book.notes if note.refund_in_money)
+    found.add("ledger entries", len(book.sales) + receipts + len(book.notes) + refunds, count)
     found.add("SALE", book.total, sides["SALE"])
     found.add("RECEIPT", book.in_cash + book.settled, sides["RECEIPT"])
+    found.add("CREDIT_NOTE", book.credited, sides["CREDIT_NOTE"])
+    found.add("REFUND", book.paid_out, sides["REFUND"])
     found.require(ZERO, owed[None], "what nobody owes")
     for number, balance in book.balances().items():
         found.require(balance, owed[loader.id_of("customer", number)], f"ledger of customer {number}")
@@ -69,9 +95,11 @@ async def _stock(till: Till, book: Book, found: Comparison) -> None:
     sold = sum((item.sold for item in book.items.values()), ZERO)
     left = sum(stock.values(), ZERO)
     opening = sum((item.opening_stock for item in book.items.values()), ZERO)
-    found.add("units sold", sold, opening - left)
-    for sku in book.items:
-        found.require(Decimal(SPARE_STOCK), stock.get(sku), f"stock of {sku}")
+    expected = book.stock()
+    back = sum(expected.values(), ZERO) - SPARE_STOCK * len(book.items)
+    found.add("units sold, less those back", sold - back, opening - left)
+    for sku, units in expected.items():
+        found.require(units, stock.get(sku), f"stock of {sku}")
 
 
 async def _customers(till: Till, loader: Loader, book: Book, found: Comparison) -> None:
@@ -82,6 +110,8 @@ async def _customers(till: Till, loader: Loader, book: Book, found: Comparison) 
     bought: dict[str, Decimal] = defaultdict(Decimal)
     for sale in book.sales:
         bought[sale.customer_no] += sale.total
+    for note in book.notes:
+        bought[note.customer_no] += note.refund_in_money
 
     async def check(number: str) -> None:
         customer_id = loader.id_of("customer", number)

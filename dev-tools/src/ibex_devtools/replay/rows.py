@@ -40,6 +40,11 @@ class Row:
         return self.invoice_no.startswith(RETURN_MARK)
 
     @property
+    def is_credit(self) -> bool:
+        """Whether goods came back for a price."""
+        return self.is_return and self.quantity < 0 and self.unit_price > 0
+
+    @property
     def is_sale(self) -> bool:
         """Whether goods were sold for a price; the rest are returns, losses, gifts and corrections."""
         return not self.is_return and self.quantity > 0 and self.unit_price > 0

@@ -167,11 +167,13 @@ class Worker:
             sealed += await self._seal(store_id)
         keys = await _in_batches(self._housekeeping.purge_idempotency_keys)
         pruned = await _in_batches(lambda limit: self._queue.prune(LOG_KEPT, limit))
+        folded = await self._housekeeping.fold_reports()
         lag = await self._queue.lag()
         log.info(
             "worker_chores",
             sealed=sealed,
             keys_purged=keys,
+            sums_folded=folded,
             deliveries_pruned=pruned,
             events_behind=lag.events,
             deliveries_due=lag.due,

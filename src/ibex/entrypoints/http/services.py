@@ -37,9 +37,11 @@ from ibex.domain.identity.people import (
     RotateToken,
 )
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
+from ibex.domain.identity.sessions import OpenReportSession, SessionStore
 from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.reporting.queries import ReportQueries
+from ibex.domain.reporting.usage import ReadUsage
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
 from ibex.domain.sales.offline import RecordOfflineSales
 from ibex.domain.sales.payouts import PayOutCredit
@@ -114,6 +116,8 @@ class Services:
 
     ledger_queries: LedgerQueries
     reports: ReportQueries
+    open_report_session: OpenReportSession
+    report_sessions: SessionStore
     clock: Clock
     read_ageing: ReadAgeing
 
@@ -135,3 +139,5 @@ class Services:
     replay_events: ReplayEvents
     webhooks: WebhookRepository
     webhook_queries: WebhookQueries
+
+    read_usage: ReadUsage

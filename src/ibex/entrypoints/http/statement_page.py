@@ -33,7 +33,9 @@ _LINE: Final = Markup(
 )
 _CELL: Final = Markup('<td dir="ltr">{}</td>')
 _DETAIL: Final = Markup('<p dir="auto">{}</p>\n')
-_ACCOUNT: Final = Markup('<p class="quiet">Of this, <bdi dir="ltr">{}</bdi> {} on account is not used yet.</p>')
+_ACCOUNT: Final = Markup(
+    '<p class="quiet">Less <bdi dir="ltr">{}</bdi> {} on account that no invoice has used yet.</p>'
+)
 
 
 @cache

@@ -45,7 +45,12 @@ class StatementsController(Controller):
     path = "/v1/customers/{customer_id:uuid}"
     tags = ("Statements",)
 
-    @get("/statement", opt=READ, operation_id="get_statement", summary="A customer's statement")
+    @get(
+        "/statement",
+        opt=READ | {"media_types": (CSV, HTML)},
+        operation_id="get_statement",
+        summary="A customer's statement",
+    )
     async def statement(
         self,
         request: ApiRequest,
@@ -154,7 +159,7 @@ async def _printed(
     aged = await services.read_ageing.customer(actor, customer_id, date_to)
     page = statement_page(statement, aged, actor.store, services.read_ageing.now())
     headers = {"content-security-policy": content_security_policy()}
-    return Response(page.encode(), media_type="text/html; charset=utf-8", headers=headers)
+    return Response(page.encode(), media_type=HTML, headers=headers)
 
 
 def _csv(statement: Statement, currency: Currency) -> Response[Any]:
@@ -174,4 +179,4 @@ def _csv(statement: Statement, currency: Currency) -> Response[Any]:
         "balance": whole.closing_balance,
     }
     writer.writerow(last.values())
-    return Response(out.getvalue().encode(), media_type=f"{CSV}; charset=utf-8")
+    return Response(out.getvalue().encode(), media_type=CSV)
