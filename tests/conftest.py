@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.database"]
+pytest_plugins = ["tests.fixtures.database", "tests.fixtures.fault_table"]
 
 # A developer's own settings must decide nothing here, and must never be written to.
 _AMBIENT_PREFIXES = ("PG", "IBEX_", "RAILWAY_", "DATABASE_URL", "SSLKEYLOGFILE")
@@ -19,6 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("quick", "full"),
         default="quick",
         help="how much of tests/faults to run: a quick part with every run, or all of it",
+    )
+    parser.addoption(
+        "--write-table", action="store_true", help="with --faults=full: write the table into docs/RELIABILITY.md"
     )
     parser.addoption("--fuzz-examples", type=int, default=3, help="how many requests schemathesis makes up for a route")
 

@@ -2,6 +2,8 @@
 
 It runs in one transaction and one round trip. Locks are taken in one order everywhere, so that two postings can never
 wait for each other in a circle: idempotency key, invoices by id, products by id, customers by id, shift, counters.
+Rows are locked FOR NO KEY UPDATE: that is enough against other postings, and it lets the foreign keys of rows that are
+inserted after the counters (KEY SHARE) pass; FOR UPDATE would close a circle with them.
 ``p_head`` says what to lock, check and count; ``p_rows`` is the text of the rows to insert, in which placeholders
 stand for numbers that are not known before the counters are locked.
 
@@ -38,7 +40,7 @@ BEGIN
             AS s(product_id uuid, quantity numeric, version integer, must_be_active boolean, may_oversell boolean)
           ORDER BY s.product_id) w
     LEFT JOIN LATERAL (
-      SELECT * FROM ibex.products x WHERE x.store_id = p_store AND x.id = w.product_id FOR UPDATE
+      SELECT * FROM ibex.products x WHERE x.store_id = p_store AND x.id = w.product_id FOR NO KEY UPDATE
     ) p ON true
   ) j
   WHERE j.why IS NOT NULL;
@@ -89,7 +91,7 @@ BEGIN
                                                             must_be_active boolean)
           ORDER BY b.customer_id) w
     LEFT JOIN LATERAL (
-      SELECT * FROM ibex.customers x WHERE x.store_id = p_store AND x.id = w.customer_id FOR UPDATE
+      SELECT * FROM ibex.customers x WHERE x.store_id = p_store AND x.id = w.customer_id FOR NO KEY UPDATE
     ) c ON true
   ) j;
   IF v_refused IS NOT NULL THEN
@@ -153,7 +155,7 @@ BEGIN
 END $$;
 CREATE FUNCTION ibex.record_tables() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
   SELECT ARRAY['stores', 'operators', 'api_tokens', 'categories', 'products', 'product_barcodes', 'price_changes',
-               'customers', 'invoices', 'invoice_lines', 'shifts', 'shift_movements',
+               'customers', 'invoices', 'invoice_lines', 'shifts', 'shift_movements', 'report_sessions',
                'webhooks', 'webhook_secrets', 'webhook_replays']
 $$;
 """
@@ -191,7 +193,7 @@ BEGIN
       SELECT w.id, i.version = w.version AS same
       FROM (SELECT * FROM jsonb_to_recordset(p_head -> 'invoices') AS v(id uuid, version integer) ORDER BY v.id) w
       LEFT JOIN LATERAL (
-        SELECT * FROM ibex.invoices x WHERE x.store_id = v_store AND x.id = w.id FOR UPDATE
+        SELECT * FROM ibex.invoices x WHERE x.store_id = v_store AND x.id = w.id FOR NO KEY UPDATE
       ) i ON true
     ) j WHERE j.same IS NOT TRUE;
     IF v_refused IS NOT NULL THEN

@@ -92,9 +92,9 @@ BEGIN
     END IF;
   END IF;
   PERFORM 1 FROM ibex.products p WHERE p.store_id = v_store
-    AND p.id IN (SELECT x::uuid FROM jsonb_array_elements_text(p_batch -> 'products') x) ORDER BY p.id FOR UPDATE;
+    AND p.id IN (SELECT x::uuid FROM jsonb_array_elements_text(p_batch -> 'products') x) ORDER BY p.id FOR NO KEY UPDATE;
   PERFORM 1 FROM ibex.customers c WHERE c.store_id = v_store
-    AND c.id IN (SELECT x::uuid FROM jsonb_array_elements_text(p_batch -> 'customers') x) ORDER BY c.id FOR UPDATE;
+    AND c.id IN (SELECT x::uuid FROM jsonb_array_elements_text(p_batch -> 'customers') x) ORDER BY c.id FOR NO KEY UPDATE;
   PERFORM 1 FROM ibex.shifts s WHERE s.store_id = v_store
     AND s.id IN (SELECT x::uuid FROM jsonb_array_elements_text(p_batch -> 'shifts') x) ORDER BY s.id FOR SHARE;
 

@@ -60,7 +60,7 @@ async def _documents(shop: Shop, period: Json, ledger: list[Json]) -> None:
         assert Decimal(totals["net"]) == Decimal(totals["sales"]) - Decimal(totals["returns"])
         assert totals["sales_count"] == sum(e["type"] == "SALE" for e in ledger)
         assert totals["returns_count"] == sum(e["type"] == "CREDIT_NOTE" for e in ledger)
-        adds_up(report, *(set(totals) - {"key", "label", "quantity_sold", "quantity_returned"}))
+        adds_up(report, *(set(totals) - {"key", "label", "sku", "quantity_sold", "quantity_returned"}))
         if group_by == "customer":
             assert {r["label"] for r in report["rows"] if r["key"]} <= set(customers.values())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -13,6 +13,8 @@ import pytest
 from ibex_devtools.neon import NeonStandIn, PgBouncer, local_names
 from ibex_devtools.neon.pgbouncer import HOW_TO_INSTALL, find
 from ibex_devtools.sandbox import Cluster
+from tests.faults.support.stage import Stage, ground_on, with_a_new_store
+from tests.faults.support.table import PROPERTY, Row
 
 # In quotes: the class takes no parameters when the code runs.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -101,3 +103,33 @@ async def onlooker(cluster: Cluster, database: str) -> AsyncIterator[Connection]
     )
     yield opened
     opened.terminate()
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether all of the suite is asked for, with `--faults=full`."""
+    return bool(request.config.getoption("--faults") == "full")
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None]) -> Callable[[Row], None]:
+    """Takes the test's row for the table that the run ends with."""
+    return lambda row: record_property(PROPERTY, row.to_json())
+
+
+@pytest.fixture(scope="session")
+async def ground(
+    cluster: Cluster,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    anyio_backend: str,  # noqa: ARG001 (one event loop for the session)
+) -> AsyncIterator[Stage]:
+    """A service, its database and the stand-in between them, for the tests of this process that leave it whole."""
+    async with ground_on(cluster, template_database, tmp_path_factory.mktemp("ground")) as made:
+        yield made
+
+
+@pytest.fixture
+async def stage(ground: Stage) -> Stage:
+    """The common ground, with a store of this test's own."""
+    return await with_a_new_store(ground)

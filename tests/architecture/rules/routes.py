@@ -19,6 +19,7 @@ PUBLIC: Final = {
     "/openapi.json": "the contract",
     "/docs": "the contract, to read",
     "/docs/assets/{name}": "what the page of the contract is made of",
+    "/reports/sign-in": "takes a token, and gives a browser the session that the page of reports asks for",
     "/metrics": "asks for a token of its own",
 }
 

@@ -25,6 +25,7 @@ SHARED_TABLES: Final = {
 # Statements that cannot know the store, by module and by a piece of their text.
 EXCEPTIONS: Final = {
     ("src/ibex/adapters/postgres/tokens.py", "FROM ibex.api_tokens t"): "the token's hash is what tells the store",
+    ("src/ibex/adapters/postgres/sessions.py", "FROM ibex.report_sessions r"): "the session's hash tells the store",
     ("src/ibex/adapters/postgres/stores.py", "FROM ibex.stores s ORDER BY"): "an operator on the host lists all stores",
 }
 

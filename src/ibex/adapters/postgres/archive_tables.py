@@ -42,6 +42,7 @@ LEFT_OUT: Final = {
     "webhook_deliveries": "this service's log of what it has sent, kept for 30 days",
     "webhook_attempts": "this service's log of what it has sent, kept for 30 days",
     "webhook_replays": "requests to this service to send events again",
+    "report_sessions": "who is looking at the page of reports right now",
     "report_marks": "how far the sums below have been made; they are made again",
     "sales_by_hour": "sums of the documents, made again",
     "sales_by_customer": "sums of the documents, made again",

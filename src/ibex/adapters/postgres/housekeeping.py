@@ -1,4 +1,6 @@
-"""What is tidied up behind the shops' backs: expired idempotency keys, and which audit trails wait for their seal."""
+"""What is tidied up behind the shops' backs: expired idempotency keys, sums of reports that are behind, and which audit
+trails wait for their seal.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ibex.adapters.postgres.database import Database
+from ibex.adapters.postgres.report_sums import ReportSums
 from ibex.domain.shared.ids import StoreId
 
 # A key counts for 24 hours; the hour more covers clocks that differ.
@@ -28,10 +31,21 @@ class PostgresHousekeeping:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._sums = ReportSums(database)
 
     async def purge_idempotency_keys(self, limit: int) -> int:
         """Removes up to ``limit`` keys that no longer count; how many there were."""
         return len(await self._database.write(PURGE_KEYS, limit, repeatable=True))
+
+    async def fold_reports(self, most: int = 500) -> int:
+        """Brings up the sums of reports, in up to ``most`` steps; how many it took."""
+        steps = 0
+        for store_id in await self._sums.behind():
+            while steps < most:
+                steps += 1
+                if await self._sums.fold(store_id) <= 0:
+                    break
+        return steps
 
     async def stores_to_seal(self) -> Sequence[StoreId]:
         """The stores whose audit trail has entries without a seal."""

@@ -10,9 +10,10 @@ import asyncpg
 import msgspec
 
 from ibex.adapters.postgres.database import Database
+from ibex.adapters.postgres.failures import outcome_unknown
 from ibex.adapters.postgres.posting import Posting
 from ibex.adapters.postgres.refusals import KEY_EXISTS, refusal_of
-from ibex.domain.shared.errors import IdempotencyKeyReused, RequestInProgress
+from ibex.domain.shared.errors import IdempotencyKeyReused, RequestInProgress, TemporarilyUnavailable
 from ibex.domain.shared.ids import StoreId
 from ibex.domain.shared.journal import Changes, Posted, Reply
 
@@ -68,7 +69,11 @@ class PostgresJournal:
         return Posted(document=row["body"].encode(), status=row["status"], replayed=True)
 
     async def _first_answer(self, store_id: StoreId, reply: Reply) -> Posted:
-        posted = await self.recall(store_id, reply)
+        try:
+            posted = await self.recall(store_id, reply)
+        except TemporarilyUnavailable as error:
+            # It has happened, under this key: that its answer cannot be read does not undo it.
+            raise outcome_unknown() from error
         if posted is None:
             raise RequestInProgress("A request with this Idempotency-Key is still running; wait and repeat.")
         return posted

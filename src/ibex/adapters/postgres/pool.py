@@ -43,6 +43,8 @@ CONNECT_FAILURES: Final = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
+NEVER_BETTER: Final = frozenset({"IBEX-E204", "IBEX-E205"})
+"""The certificate is not trusted, or the database refuses the user: only a person can mend that."""
 _REAP_SECONDS: Final = 20.0
 _REMIND_SECONDS: Final = 10.0
 
@@ -276,7 +278,7 @@ class Pool:
             log.warning(
                 "database_unreachable", id=reason.id, detail=reason.message, fix=reason.fix, waiting=len(self._waiting)
             )
-        if reason.verdict == "configuration":
+        if reason.id in NEVER_BETTER:
             # Trying again would not help anybody who waits now; who comes later asks anew.
             waiting, self._waiting = self._waiting, deque()
             for waiter in waiting:

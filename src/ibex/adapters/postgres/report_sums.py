@@ -18,7 +18,7 @@ from ibex.domain.shared.ids import StoreId
 
 FOLD: Final = "SELECT ibex.fold_sales($1, $2)"
 BEHIND: Final = """
-SELECT c.store_id FROM ibex.store_counters c LEFT JOIN ibex.report_marks m USING (store_id)
+SELECT c.store_id FROM ibex.store_counters c LEFT JOIN ibex.report_marks m ON m.store_id = c.store_id
 WHERE c.ledger_seq - coalesce(m.ledger_seq, 0) > $1 ORDER BY c.ledger_seq - coalesce(m.ledger_seq, 0) DESC LIMIT $2
 """
 ENTRIES_AT_ONCE: Final = 20_000

@@ -11,6 +11,7 @@ from ibex.domain.customers.model import Customer
 from ibex.domain.drawer.model import DrawerClosing, Shift, ShiftMovement
 from ibex.domain.events.model import NewSecret, Replay, Webhook, WebhookSecret
 from ibex.domain.identity.model import ApiToken, Operator, Store
+from ibex.domain.identity.sessions import ReportSession
 from ibex.domain.ledger.model import LedgerEntry
 from ibex.domain.sales.credit_notes import CreditNote, CreditNoteLine, LineReturned
 from ibex.domain.sales.model import Invoice, InvoiceLine
@@ -322,6 +323,15 @@ def token_row(token: ApiToken) -> Row:
     }
 
 
+def session_row(session: ReportSession) -> Row:
+    """The columns of ``ibex.report_sessions``."""
+    return {
+        "token_id": session.token_id,
+        "secret_hash": f"\\x{session.secret_hash.hex()}",
+        "expires_at": session.expires_at,
+    }
+
+
 def store_row(store: Store) -> Row:
     """What may change of ``ibex.stores``."""
     return {
@@ -375,6 +385,7 @@ RECORDS: Final[dict[type, tuple[str, Callable[[Any], Row]]]] = {
     Shift: ("shifts", shift_row),
     ShiftMovement: ("shift_movements", shift_movement_row),
     Operator: ("operators", operator_row),
+    ReportSession: ("report_sessions", session_row),
     ApiToken: ("api_tokens", token_row),
     Store: ("stores", store_row),
     Webhook: ("webhooks", webhook_row),

@@ -10,10 +10,13 @@ from ibex.domain.shared.money import Currency
 
 _KNOWN_SCOPES: Final = {permission.value: permission for permission in Permission}
 
-FIND_ACTOR: Final = """
-SELECT t.id AS token_id, t.scopes, o.id AS operator_id, o.name AS operator_name, o.role,
-       s.id AS store_id, s.name AS store_name, s.currency, s.time_zone, s.day_starts_at, s.prices_include_tax,
-       s.cash_rounding, s.version AS store_version
+ACTOR_COLUMNS: Final = """
+t.id AS token_id, t.scopes, o.id AS operator_id, o.name AS operator_name, o.role,
+s.id AS store_id, s.name AS store_name, s.currency, s.time_zone, s.day_starts_at, s.prices_include_tax,
+s.cash_rounding, s.version AS store_version
+"""
+FIND_ACTOR: Final = f"""
+SELECT {ACTOR_COLUMNS}
 FROM ibex.api_tokens t
 JOIN ibex.operators o ON o.store_id = t.store_id AND o.id = t.operator_id
 JOIN ibex.stores s ON s.id = t.store_id

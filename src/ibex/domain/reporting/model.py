@@ -80,6 +80,7 @@ class SalesRow:
     returns: Decimal
     returns_tax: Decimal
     returns_rounding: Decimal
+    sku: str | None = None
     quantity_sold: Decimal | None = None
     quantity_returned: Decimal | None = None
 
@@ -130,6 +131,7 @@ class MarginRow:
     revenue: Decimal
     revenue_costed: Decimal
     cost: Decimal
+    sku: str | None = None
 
     @property
     def margin(self) -> Decimal:

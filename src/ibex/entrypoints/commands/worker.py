@@ -20,7 +20,6 @@ from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.listener import listen
 from ibex.adapters.postgres.queries.audit import PostgresAuditChain
 from ibex.adapters.postgres.readiness import DatabaseReadiness
-from ibex.adapters.postgres.report_sums import ReportSums
 from ibex.adapters.postgres.webhooks import PostgresWebhooks
 from ibex.adapters.system import SystemClock, SystemKeys, Uuid7Source
 from ibex.adapters.webhook_body import event_body
@@ -93,7 +92,7 @@ async def work(settings: Settings, limits: WorkerLimits, *, timeout_seconds: flo
     keys, clock = SystemKeys(), SystemClock()
     deliver = DeliverEvent(queue, sender, webhooks, PostgresJournal(database), clock, Uuid7Source(), keys, event_body)
     seal = SealAudit(PostgresAuditChain(database))
-    running = Worker(queue, deliver, seal, PostgresHousekeeping(database), ReportSums(database), limits)
+    running = Worker(queue, deliver, seal, PostgresHousekeeping(database), limits)
     try:
         if await _ready(DatabaseReadiness(database), stop):
             ears = asyncio.create_task(listen(settings.database, running.wake))

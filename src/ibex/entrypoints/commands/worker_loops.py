@@ -18,7 +18,6 @@ import structlog
 
 from ibex.adapters.postgres.deliveries import EACH
 from ibex.adapters.postgres.housekeeping import PostgresHousekeeping
-from ibex.adapters.postgres.report_sums import ReportSums
 from ibex.domain.audit.chain import SealAudit
 from ibex.domain.events.deliver import DeliverEvent
 from ibex.domain.events.ports import DeliveryQueue, DueDelivery
@@ -54,14 +53,12 @@ class Worker:
         deliver: DeliverEvent,
         seal: SealAudit,
         housekeeping: PostgresHousekeeping,
-        sums: ReportSums,
         limits: WorkerLimits,
     ) -> None:
         self._queue = queue
         self._deliver = deliver
         self._seal = seal
         self._housekeeping = housekeeping
-        self._sums = sums
         self._limits = limits
         self._news = asyncio.Event()
         self._due = asyncio.Event()
@@ -168,15 +165,15 @@ class Worker:
         sealed = 0
         for store_id in await self._housekeeping.stores_to_seal():
             sealed += await self._seal(store_id)
-        for store_id in await self._sums.behind():
-            await self._sums.fold(store_id)
         keys = await _in_batches(self._housekeeping.purge_idempotency_keys)
         pruned = await _in_batches(lambda limit: self._queue.prune(LOG_KEPT, limit))
+        folded = await self._housekeeping.fold_reports()
         lag = await self._queue.lag()
         log.info(
             "worker_chores",
             sealed=sealed,
             keys_purged=keys,
+            sums_folded=folded,
             deliveries_pruned=pruned,
             events_behind=lag.events,
             deliveries_due=lag.due,

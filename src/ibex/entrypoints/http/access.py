@@ -19,7 +19,7 @@ from litestar.routes import HTTPRoute
 from ibex.domain.identity.model import Permission
 
 PUBLIC_PATHS: Final = frozenset(
-    {"/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets/{name}", "/metrics"}
+    {"/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets/{name}", "/metrics", "/reports/sign-in"}
 )
 """Routes that answer anybody. /metrics asks for a token of its own."""
 
@@ -60,9 +60,15 @@ class RoutePlan:
     piecemeal: bool
     """The handler judges the body's items one by one (``opt={"piecemeal": True}``), also for what no text may hold."""
     conditional: bool
-    """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt."""
+    """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt
+    (``{"conditional": True}``, or False where a GET of one thing has no version of its own)."""
+    may_be_missing: bool
+    """It can answer 404, from ``opt={"may_be_missing": True}``; that a route with an id in its path can goes without
+    saying."""
     media_types: tuple[str, ...]
     """What it can produce besides JSON, from ``opt={"media_types": ("text/csv",)}``."""
+    page: bool
+    """A page for a browser (``opt={"page": True}``): who is it is asked of its session's cookie, not of a token."""
     consumes: str | None
     """The media type of a body that is no JSON, from ``opt={"consumes": "text/csv"}``; the handler decodes it."""
 
@@ -102,7 +108,9 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 dry_run=bool(handler.opt.get("dry_run")),
                 piecemeal=bool(handler.opt.get("piecemeal")),
                 conditional=bool(handler.opt.get("conditional", _is_conditional(route.path_format, method))),
+                may_be_missing=bool(handler.opt.get("may_be_missing")),
                 media_types=tuple(handler.opt.get("media_types", ())),
+                page=bool(handler.opt.get("page")),
                 consumes=handler.opt.get("consumes"),
             )
 

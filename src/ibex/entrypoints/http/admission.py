@@ -8,10 +8,13 @@ import structlog
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 
+from ibex.domain.identity.model import Actor
+from ibex.domain.shared.errors import Unauthenticated
 from ibex.entrypoints.http.access import RoutePlan, plan_of
 from ibex.entrypoints.http.auth import Authenticator
 from ibex.entrypoints.http.bodies import NUL_MESSAGE
-from ibex.entrypoints.http.exchange import exchange_of
+from ibex.entrypoints.http.cookies import SIGN_IN, session_header
+from ibex.entrypoints.http.exchange import Exchange, exchange_of
 from ibex.entrypoints.http.rate_limit import RateLimiter
 from ibex.entrypoints.http.refusals import invalid
 
@@ -19,8 +22,10 @@ from ibex.entrypoints.http.refusals import invalid
 class Admission:
     """Who is it, may they ask so often, may they do this, do they ask for something that exists."""
 
-    def __init__(self, authenticator: Authenticator, rates: RateLimiter) -> None:
+    def __init__(self, authenticator: Authenticator, sessions: Authenticator, rates: RateLimiter) -> None:
+        """``sessions`` knows the browsers that have signed in to the pages."""
         self._authenticator = authenticator
+        self._sessions = sessions
         self._rates = rates
 
     async def admit(self, request: Request[Any, Any, Any]) -> Response[None] | None:
@@ -33,7 +38,12 @@ class Admission:
             return Response(None, status_code=204, headers={"allow": plan.allow})
         exchange = exchange_of(request.scope)
         if not plan.public:
-            actor = await self._authenticator.actor(exchange.raw_headers.get(b"authorization"), exchange.address)
+            try:
+                actor = await self._who(plan, exchange)
+            except Unauthenticated:
+                if not plan.page:
+                    raise
+                return Response(None, status_code=303, headers={"location": SIGN_IN})
             exchange.actor = actor.seen_from(request_id=exchange.request_id, address=exchange.address)
             structlog.contextvars.bind_contextvars(store_id=str(actor.store_id), operator_id=str(actor.operator_id))
             exchange.headers += self._rates.take(actor.token_id)
@@ -44,6 +54,11 @@ class Admission:
         if plan.deadline_seconds is not None:
             exchange.extend(plan.deadline_seconds)
         return None
+
+    async def _who(self, plan: RoutePlan, exchange: Exchange) -> Actor:
+        if plan.page:
+            return await self._sessions.actor(session_header(exchange), exchange.address)
+        return await self._authenticator.actor(exchange.raw_headers.get(b"authorization"), exchange.address)
 
 
 def _check_query(request: ASGIConnection[Any, Any, Any, Any], plan: RoutePlan) -> None:

@@ -30,6 +30,7 @@ from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
 from ibex.entrypoints.http.rate_limit import RateLimiter
 from ibex.entrypoints.http.receipts import AccountsController, ReceiptsController
+from ibex.entrypoints.http.report_pages import page_handlers
 from ibex.entrypoints.http.reports import ReportsController
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.sales import SalesController
@@ -94,13 +95,15 @@ def create_app(
     """
     limits = limits or EdgeLimits()
     lifecycle = lifecycle or Lifecycle()
+    authenticator = Authenticator(services.tokens)
     admission = Admission(
-        Authenticator(services.tokens),
+        authenticator,
+        Authenticator(services.report_sessions),
         RateLimiter(per_second=limits.rate_per_second, burst=limits.rate_burst),
     )
     everything = documented_handlers(controllers, lifecycle)
     api = Litestar(
-        route_handlers=[*everything, *docs_handlers(everything)],
+        route_handlers=[*everything, *docs_handlers(everything), *page_handlers(authenticator)],
         before_request=admission.admit,
         exception_handlers=exception_handlers(outages),
         request_class=ApiRequest,

@@ -162,7 +162,12 @@ class CustomersController(Controller):
         items, next_cursor = page_view(page, lambda c: customer_view(c, currency))
         return view(request, CustomerPage(items=items, next_cursor=next_cursor))
 
-    @get("/{customer_id:uuid}", opt=READ, operation_id="get_customer", summary="Read a customer")
+    @get(
+        "/{customer_id:uuid}",
+        opt=READ | {"conditional": False},
+        operation_id="get_customer",
+        summary="Read a customer",
+    )
     async def read(self, request: ApiRequest, customer_id: FromPath[UUID]) -> Response[CustomerView]:
         """The customer and what is owed."""
         customer = await request.services.customers.get(request.actor.store_id, CustomerId(customer_id))

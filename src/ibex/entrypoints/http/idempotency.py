@@ -10,6 +10,7 @@ from litestar import Response
 from ibex.domain.shared.errors import (
     DomainError,
     IdempotencyKeyReused,
+    OutcomeUnknown,
     RequestInProgress,
     TemporarilyUnavailable,
 )
@@ -106,4 +107,11 @@ def respond(posted: Posted, *, location: str | None = None) -> Response[Any]:
 async def _recall(request: ApiRequest, reply: Reply, refusal: DomainError) -> Posted | None:
     if reply.key is None or isinstance(refusal, _NOT_WORTH_RECALLING):
         return None
-    return await request.services.journal.recall(request.actor.store_id, reply)
+    try:
+        return await request.services.journal.recall(request.actor.store_id, reply)
+    except TemporarilyUnavailable as error:
+        raise OutcomeUnknown(
+            "Whether an earlier request with this Idempotency-Key took effect cannot be told right now. "
+            "Repeat with the same key.",
+            effect="unknown",
+        ) from error

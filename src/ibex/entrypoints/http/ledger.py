@@ -35,7 +35,11 @@ class LedgerController(Controller):
     tags = ("Ledger",)
 
     @get(
-        opt={"permission": Permission.LEDGER_READ, "deadline_seconds": STREAM_SECONDS},
+        opt={
+            "permission": Permission.LEDGER_READ,
+            "deadline_seconds": STREAM_SECONDS,
+            "media_types": (CSV, JSON_LINES),
+        },
         operation_id="list_ledger",
         summary="Read the ledger",
     )

@@ -192,7 +192,12 @@ class ProductsController(Controller):
         items, next_cursor = page_view(page, product_view)
         return view(request, ProductPage(items=items, next_cursor=next_cursor))
 
-    @get("/{product_id:uuid}", opt=READ, operation_id="get_product", summary="Read a product")
+    @get(
+        "/{product_id:uuid}",
+        opt=READ | {"conditional": False},
+        operation_id="get_product",
+        summary="Read a product",
+    )
     async def read(self, request: ApiRequest, product_id: FromPath[UUID]) -> Response[ProductView]:
         """The product and its stock."""
         product = await request.services.products.get(request.actor.store_id, ProductId(product_id))

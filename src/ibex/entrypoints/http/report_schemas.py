@@ -25,6 +25,7 @@ class SalesRowView(View):
 
     key: str | None
     label: str
+    sku: str | None
     sales_count: int
     sales: str
     sales_tax: str
@@ -107,6 +108,7 @@ class MarginRowView(View):
 
     key: str | None
     label: str
+    sku: str | None
     quantity: str
     revenue: str
     revenue_costed: str
@@ -207,11 +209,12 @@ class Amounts:
         """The amount as text."""
         return format(amount, self._format)
 
-    def sales(self, row: SalesRow, *, label: str | None = None) -> SalesRowView:
+    def sales(self, row: SalesRow) -> SalesRowView:
         """A row of sales."""
         return SalesRowView(
             key=row.key,
-            label=row.label if label is None else label,
+            label=row.label,
+            sku=row.sku,
             sales_count=row.sales_count,
             sales=self(row.sales),
             sales_tax=self(row.sales_tax),
@@ -261,6 +264,7 @@ class Amounts:
         return MarginRowView(
             key=row.key,
             label=row.label,
+            sku=row.sku,
             quantity=text(row.quantity),
             revenue=self(row.revenue),
             revenue_costed=self(row.revenue_costed),

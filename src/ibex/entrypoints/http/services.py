@@ -37,6 +37,7 @@ from ibex.domain.identity.people import (
     RotateToken,
 )
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
+from ibex.domain.identity.sessions import OpenReportSession, SessionStore
 from ibex.domain.leaving.use_cases import ExportStore
 from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.ledger.queries import LedgerQueries
@@ -116,6 +117,8 @@ class Services:
 
     ledger_queries: LedgerQueries
     reports: ReportQueries
+    open_report_session: OpenReportSession
+    report_sessions: SessionStore
     clock: Clock
     read_ageing: ReadAgeing
 

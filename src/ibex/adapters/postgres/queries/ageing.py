@@ -27,10 +27,6 @@ WITH later AS (
     SELECT n.invoice_id, n.total FROM ibex.credit_notes n
     WHERE n.store_id = $1 AND n.business_date > $2 AND n.invoice_id IS NOT NULL AND n.customer_id IS NOT NULL {n}
   ) x GROUP BY x.invoice_id
-), candidates AS (
-  SELECT i.id FROM ibex.invoices i WHERE i.store_id = $1 AND i.status = 'UNPAID' {i}
-  UNION
-  SELECT l.invoice_id FROM later l
 ), openings AS (
   SELECT e.customer_id, e.business_date, e.debit,
     sum(e.debit) OVER (PARTITION BY e.customer_id ORDER BY e.business_date, e.seq) AS up_to
@@ -44,10 +40,14 @@ WITH later AS (
 ), debts AS (
   SELECT i.customer_id, $2::date - coalesce(i.due_date, i.business_date) AS days,
     i.total - i.paid - i.credited + coalesce(l.amount, 0) AS owed
-  FROM candidates c
-  JOIN ibex.invoices i ON i.store_id = $1 AND i.id = c.id
-  LEFT JOIN later l ON l.invoice_id = i.id
-  WHERE i.business_date <= $2
+  FROM ibex.invoices i LEFT JOIN later l ON l.invoice_id = i.id
+  WHERE i.store_id = $1 AND i.status = 'UNPAID' AND i.business_date <= $2 {i}
+  UNION ALL
+  -- Settled since: owed then.
+  SELECT i.customer_id, $2::date - coalesce(i.due_date, i.business_date),
+    i.total - i.paid - i.credited + l.amount
+  FROM later l JOIN ibex.invoices i ON i.store_id = $1 AND i.id = l.invoice_id
+  WHERE i.status = 'PAID' AND i.business_date <= $2
   UNION ALL
   -- The oldest opening debt is paid first.
   SELECT o.customer_id, $2::date - o.business_date, least(o.debit, greatest(o.up_to - coalesce(q.amount, 0), 0))

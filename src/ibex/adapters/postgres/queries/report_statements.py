@@ -39,13 +39,14 @@ def _by_document(source: str, key: str, label: str, join: str, order: str) -> st
     """
 
 
-def _by_line(key: str, label: str, join: str) -> str:
+def _by_line(key: str, label: str, sku: str, join: str) -> str:
     """Rows of lines; the whole is the documents', so that it holds the cash rounding too."""
     return f"""
     WITH p AS MATERIALIZED (
       SELECT d.product_id, {_LINE_SUMS} FROM {_PRODUCTS} GROUP BY d.product_id
     ), r AS (
-      SELECT false AS whole, {key}::text AS key, {label} AS label, sum(p.sales_count)::bigint AS sales_count,
+      SELECT false AS whole, {key}::text AS key, {label} AS label, {sku} AS sku,
+        sum(p.sales_count)::bigint AS sales_count,
         sum(p.sales) AS sales, sum(p.sales_tax) AS sales_tax, sum(p.sales_rounding) AS sales_rounding,
         sum(p.discounts) AS discounts, sum(p.returns_count)::bigint AS returns_count, sum(p.returns) AS returns,
         sum(p.returns_tax) AS returns_tax, sum(p.returns_rounding) AS returns_rounding,
@@ -53,7 +54,7 @@ def _by_line(key: str, label: str, join: str) -> str:
       FROM p JOIN ibex.products x ON x.store_id = $1 AND x.id = p.product_id {join} GROUP BY {key}, {label}
       ORDER BY sum(p.sales - p.returns) DESC, {key} LIMIT $4
     )
-    SELECT true AS whole, NULL AS key, '' AS label, t.*,
+    SELECT true AS whole, NULL AS key, '' AS label, NULL::text AS sku, t.*,
       (SELECT coalesce(sum(p.quantity_sold), 0) FROM p) AS quantity_sold,
       (SELECT coalesce(sum(p.quantity_returned), 0) FROM p) AS quantity_returned
     FROM ({_TOTALS}) t
@@ -64,7 +65,7 @@ def _by_line(key: str, label: str, join: str) -> str:
 _CATEGORY: Final = "LEFT JOIN ibex.categories c ON c.store_id = $1 AND c.id = x.category_id"
 SALES: Final[dict[str, str]] = {
     "day": _by_document(_HOURS, "d.business_date", "coalesce(g.key::text, '')", "", "g.key"),
-    "hour": _by_document(_HOURS, "d.hour", "lpad(g.key::text, 2, '0') || ':00'", "", "g.key"),
+    "hour": _by_document(_HOURS, "d.hour", "coalesce(lpad(g.key::text, 2, '0') || ':00', '')", "", "g.key"),
     "operator": _by_document(
         _HOURS,
         "d.operator_id",
@@ -79,8 +80,8 @@ SALES: Final[dict[str, str]] = {
         "LEFT JOIN ibex.customers c ON c.store_id = $1 AND c.id = g.key",
         "g.sales - g.returns DESC, g.key",
     ),
-    "product": _by_line("x.id", "x.sku || ' ' || x.name", ""),
-    "category": _by_line("x.category_id", "coalesce(c.name, '')", _CATEGORY),
+    "product": _by_line("x.id", "x.name", "min(x.sku)", ""),
+    "category": _by_line("x.category_id", "coalesce(c.name, '')", "NULL::text", _CATEGORY),
 }
 MONEY: Final = """
 SELECT grouping(d.method) = 1 AS whole, coalesce(d.method, '') AS method,
@@ -105,17 +106,17 @@ coalesce(sum(d.sold_cost - d.returned_cost), 0) AS cost
 """
 
 
-def margins(key: str, label: str, join: str, order: str) -> str:
+def margins(key: str, label: str, sku: str, join: str, order: str) -> str:
     """Margins of lines by ``key``, best first, and their whole."""
     inner = "d.business_date" if key == "p.business_date" else "d.product_id"
     return f"""
     WITH p AS MATERIALIZED (SELECT {inner}, {_MARGIN_SUMS} FROM {_PRODUCTS} GROUP BY {inner}),
     r AS (
-      SELECT false AS whole, {key}::text AS key, {label} AS label, sum(p.quantity) AS quantity,
+      SELECT false AS whole, {key}::text AS key, {label} AS label, {sku} AS sku, sum(p.quantity) AS quantity,
         sum(p.revenue) AS revenue, sum(p.revenue_costed) AS revenue_costed, sum(p.cost) AS cost
       FROM p {join} GROUP BY {key}, {label} ORDER BY {order}, {key} LIMIT $4
     )
-    SELECT true AS whole, NULL AS key, '' AS label, coalesce(sum(p.quantity), 0) AS quantity,
+    SELECT true AS whole, NULL AS key, '' AS label, NULL::text AS sku, coalesce(sum(p.quantity), 0) AS quantity,
       coalesce(sum(p.revenue), 0) AS revenue, coalesce(sum(p.revenue_costed), 0) AS revenue_costed,
       coalesce(sum(p.cost), 0) AS cost FROM p
     UNION ALL SELECT * FROM r
@@ -125,13 +126,15 @@ def margins(key: str, label: str, join: str, order: str) -> str:
 _OF_PRODUCT: Final = "JOIN ibex.products x ON x.store_id = $1 AND x.id = p.product_id"
 _BY_MARGIN: Final = "sum(p.revenue_costed - p.cost) DESC"
 MARGINS: Final[dict[str, str]] = {
-    "product": margins("x.id", "x.sku || ' ' || x.name", _OF_PRODUCT, _BY_MARGIN),
-    "category": margins("x.category_id", "coalesce(c.name, '')", f"{_OF_PRODUCT} {_CATEGORY}", _BY_MARGIN),
-    "day": margins("p.business_date", "p.business_date::text", "", "p.business_date"),
+    "product": margins("x.id", "x.name", "min(x.sku)", _OF_PRODUCT, _BY_MARGIN),
+    "category": margins(
+        "x.category_id", "coalesce(c.name, '')", "NULL::text", f"{_OF_PRODUCT} {_CATEGORY}", _BY_MARGIN
+    ),
+    "day": margins("p.business_date", "p.business_date::text", "NULL::text", "", "p.business_date"),
 }
 TOP: Final[dict[str, str]] = {
-    "net": margins("x.id", "x.sku || ' ' || x.name", _OF_PRODUCT, "sum(p.revenue) DESC"),
-    "quantity": margins("x.id", "x.sku || ' ' || x.name", _OF_PRODUCT, "sum(p.quantity) DESC"),
+    "net": margins("x.id", "x.name", "min(x.sku)", _OF_PRODUCT, "sum(p.revenue) DESC"),
+    "quantity": margins("x.id", "x.name", "min(x.sku)", _OF_PRODUCT, "sum(p.quantity) DESC"),
     "margin": MARGINS["product"],
 }
 SLOW: Final = f"""
