@@ -7,6 +7,9 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
+# squawk: ignore require-concurrent-index-creation: the tables are empty when the first deploy makes these indexes
+# squawk: ignore prefer-bigint-over-smallint: an hour of the day is at most 23
+
 POSTING = """
 -- Rows that a posting changes as records, locked before the counters and in the one order: products, customers (each
 -- with those that the posting moves anyway), shifts.
