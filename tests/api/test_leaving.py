@@ -43,7 +43,9 @@ async def furnished(service: Service, **fields: Any) -> Shop:
     shift = await api.post("/v1/shifts", {"drawer": "till 1", "opening_float": "50.00"})
     await shop.sell([(cola, "3"), (cheese, "0.375")], shift_id=shift["id"])
     owed = await shop.sell([(cheese, "1.5")], method="CREDIT", customer_id=customer["id"])
-    await api.post(f"/v1/invoices/{owed['id']}/payments", {"payment_method": "CASH", "amount": "5.00", "shift_id": shift["id"]})
+    await api.post(
+        f"/v1/invoices/{owed['id']}/payments", {"payment_method": "CASH", "amount": "5.00", "shift_id": shift["id"]}
+    )
     await api.post(
         f"/v1/invoices/{owed['id']}/credit-notes",
         {"lines": [{"line_no": 1, "quantity": "0.25"}], "reason": FUNNY},
