@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from ibex.adapters.archive_file import ZipArchive
 from ibex.adapters.postgres.batches import PostgresBatches
 from ibex.adapters.postgres.call import begin_call
 from ibex.adapters.postgres.catalog import FreshProducts, PostgresCatalogue, PostgresProducts, RememberedProducts
@@ -33,6 +34,7 @@ from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.report_sums import ReportSums
 from ibex.adapters.postgres.sessions import PostgresSessions
 from ibex.adapters.postgres.shifts import PostgresShifts
+from ibex.adapters.postgres.snapshots import PostgresSnapshots
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.postgres.webhooks import PostgresWebhooks
 from ibex.adapters.system import SystemClock, SystemKeys, SystemSecrets, Uuid7Source, let_others_go_on
@@ -62,6 +64,7 @@ from ibex.domain.identity.people import (
     RotateToken,
 )
 from ibex.domain.identity.sessions import OpenReportSession
+from ibex.domain.leaving.use_cases import ExportStore
 from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.reporting.usage import ReadUsage
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
@@ -223,7 +226,7 @@ def build_services(database: Database, destinations: DestinationRules) -> Servic
 
 
 def event_services(database: Database, journal: Journal, destinations: DestinationRules) -> dict[str, Any]:
-    """The fields of Services for events, webhooks and usage."""
+    """The fields of Services for events, webhooks, usage and leaving."""
     clock, ids, keys = SystemClock(), Uuid7Source(), SystemKeys()
     webhooks = PostgresWebhooks(database)
     return {
@@ -236,6 +239,7 @@ def event_services(database: Database, journal: Journal, destinations: Destinati
         "replay_events": ReplayEvents(webhooks, journal, clock, ids),
         "webhooks": webhooks,
         "webhook_queries": webhooks,
+        "export_store": ExportStore(PostgresSnapshots(database), ZipArchive, journal, clock),
         "read_usage": ReadUsage(PostgresUsage(database), clock),
     }
 
