@@ -7,6 +7,8 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
+# squawk: ignore require-concurrent-index-creation: the tables are empty when the first deploy makes these indexes
+
 UPGRADE = """
 CREATE INDEX api_tokens_by_issue ON ibex.api_tokens (store_id, created_at, id);
 CREATE INDEX operators_by_name ON ibex.operators (store_id, name, id);

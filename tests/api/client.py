@@ -20,6 +20,17 @@ from ibex.domain.shared.ids import StoreId
 
 Json = dict[str, Any]
 _serial = itertools.count(1)
+_TABLES = """
+SELECT c.table_name FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+WHERE c.table_schema = 'ibex' AND c.column_name = 'store_id' AND t.table_type = 'BASE TABLE' ORDER BY 1
+"""
+_DIGEST = """
+SELECT '{table}' AS name, count(*) || ' ' || coalesce(md5(string_agg(x::text, ',' ORDER BY x::text)), '') AS digest
+FROM ibex.{table} x WHERE x.store_id = $1
+"""
+_DIGESTS: list[str] = []
+FOREIGN = "FOREIGN"
+"""Stands in the names of everything that `furnish` makes, so that a test can see it leak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +178,13 @@ class Shop:
         """Rows of the database, for what the API does not show. ``$1`` is the store."""
         return [dict(row) for row in await self.service.database.read(statement, self.store_id, *arguments)]
 
+    async def everything(self) -> dict[str, str]:
+        """A digest of all that the database holds of the store, by table: the same while nothing changes."""
+        if not _DIGESTS:
+            tables = await self.service.database.read(_TABLES)
+            _DIGESTS.append(" UNION ALL ".join(_DIGEST.format(table=row["table_name"]) for row in tables))
+        return {row["name"]: row["digest"] for row in await self.rows(_DIGESTS[0])}
+
     async def execute(self, statement: str, *arguments: Any) -> None:
         """Runs a statement on the database itself, for what the API would never do."""
         async with self.service.database.connection() as connection:
@@ -197,13 +215,31 @@ class Foreign:
 
 
 async def furnish(shop: Shop) -> Foreign:
-    """Puts one of each thing into the store."""
-    product = await shop.make_product(sku="FOREIGN", barcode="9990001")
-    customer = await shop.make_customer(phone="+390001")
-    invoice = await shop.sell([(product, "2")], method="CREDIT", customer_id=customer["id"])
-    draft = await shop.draft([(product, "1")], customer_id=customer["id"])
-    things = {"product": product, "customer": customer, "invoice": invoice, "draft": draft}
-    ids = {f"{name}_id": thing["id"] for name, thing in things.items()}
+    """Puts one of each thing into the store. A new kind of thing with a route of its own gets its line here."""
+    api, name = shop.api, f"{FOREIGN} {next(_serial)}"
+    category = await api.post("/v1/categories", {"name": name})
+    product = await shop.make_product(sku=name, name=name, barcode=name, category_id=category["id"])
+    customer = await shop.make_customer(name=name, phone=f"+39 {next(_serial)}")
+    invoice = await shop.sell([(product, "5")], method="CREDIT", customer_id=customer["id"])
+    paid = await shop.sell([(product, "2")])
+    returned = {"lines": [{"line_no": 1, "quantity": "1"}], "reason": name, "refund_method": "CASH"}
+    things = {
+        "category": category,
+        "product": product,
+        "customer": customer,
+        "invoice": invoice,
+        "credit_note": await api.post(f"/v1/invoices/{paid['id']}/credit-notes", returned),
+        "shift": await api.post("/v1/shifts", {"drawer": name, "opening_float": "0.00"}),
+        "operator": await api.post("/v1/operators", {"name": name, "role": "CASHIER"}),
+        "webhook": await api.post("/v1/webhooks", {"url": "https://hooks.example.com/x", "description": name}),
+    }
+    hook = f"/v1/webhooks/{things['webhook']['id']}"
+    things["secret"] = (await api.get(f"{hook}/secrets"))["items"][0]
+    things["replay"] = await api.post(f"{hook}/replay", {"from_seq": 1}, expect=202)
+    things["token"] = await api.post(f"/v1/operators/{things['operator']['id']}/tokens", {"label": name})
+    things["draft"] = await shop.draft([(product, "1")], customer_id=customer["id"])
+    ids = {f"{thing}_id": found["id"] for thing, found in things.items()}
+    ids |= {"receipt_id": paid["payments"][0]["receipt_id"], "event_seq": "1"}
     return Foreign(shop, ids, things)
 
 

@@ -24,7 +24,12 @@ from tests.api.client import Api, Foreign, Service, Shop, furnish, open_shop
 
 _START_SECONDS = 20.0
 # Tests ask faster than a till and from one address; they mean to see what the shop refuses, not the edge.
-SETTINGS = {"IBEX_RATE_LIMIT": "0", "IBEX_MAX_IN_FLIGHT": "400", "IBEX_DRAIN_SECONDS": "0"}
+SETTINGS = {
+    "IBEX_RATE_LIMIT": "0",
+    "IBEX_MAX_IN_FLIGHT": "400",
+    "IBEX_DRAIN_SECONDS": "0",
+    "IBEX_POOL_WAIT_SECONDS": "20",
+}
 
 
 class _Server(uvicorn.Server):
@@ -125,3 +130,15 @@ def nobody(service: Service) -> Api:
 async def foreign(service: Service) -> Foreign:
     """Another store with one of everything in it."""
     return await furnish(await open_shop(service, name="The other shop"))
+
+
+@pytest.fixture(scope="session")
+async def own_store(service: Service) -> Foreign:
+    """A store with one of everything, shared by tests that only want to be refused."""
+    return await furnish(await open_shop(service, name="A furnished shop"))
+
+
+@pytest.fixture(scope="session")
+async def foreign_store(service: Service) -> Foreign:
+    """Another one, which is to stay as it is."""
+    return await furnish(await open_shop(service, name="Another furnished shop"))

@@ -366,8 +366,8 @@ async def test_lists_are_filtered_and_paged(shop: Shop, api: Api, foreign: Forei
     await give_back(shop, await shop.sell(product), back((1, "1"), refund_method="CASH"))
     rest = await api.get("/v1/credit-notes", params={"limit": 3, "cursor": page["next_cursor"]})
     assert [n["number"] for n in page["items"] + rest["items"]] == [4, 3, 2, 1]
-    assert await foreign.shop.api.all("/v1/credit-notes") == []
     mine = (await api.get("/v1/credit-notes"))["items"][0]["id"]
+    assert mine not in [note["id"] for note in await foreign.shop.api.all("/v1/credit-notes")]
     problem(await foreign.shop.api.request("GET", f"/v1/credit-notes/{mine}"), 404, "not_found")
 
 

@@ -31,10 +31,10 @@ class Drawer(FakeTill):
 
     def __init__(self) -> None:
         super().__init__()
-        ports = (self.journal, self.clock, self.ids)
-        self.open = OpenShift(*ports)
-        self.move = MoveCash(*ports)
-        self.close = CloseShift(FakeShifts(self.books), *ports)
+        shifts = FakeShifts(self.books)
+        self.open = OpenShift(self.journal, self.clock, self.ids)
+        self.move = MoveCash(shifts, self.journal, self.clock, self.ids)
+        self.close = CloseShift(shifts, self.journal, self.clock, self.ids)
 
     async def opened(self, opening_float: str = "100.00", drawer: str = "till 1") -> Shift:
         made: list[Shift] = []

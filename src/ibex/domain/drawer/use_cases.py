@@ -94,17 +94,20 @@ class OpenShift:
 class MoveCash:
     """Puts cash into an open drawer, or takes some out."""
 
-    def __init__(self, journal: Journal, clock: Clock, ids: IdSource) -> None:
+    def __init__(self, shifts: ShiftRepository, journal: Journal, clock: Clock, ids: IdSource) -> None:
+        self._shifts = shifts
         self._journal = journal
         self._clock = clock
         self._ids = ids
 
     async def __call__(self, actor: Actor, shift_id: ShiftId, request: CashMoved, reply: Reply) -> Posted:
-        """Records it. Raises InvalidValue; ShiftClosed unless the shift is open in this store."""
+        """Records it. Raises NotFound, InvalidValue; ShiftClosed unless the shift is open."""
         actor.require(Permission.SHIFTS_WRITE)
         amount = money(request.amount, actor.store.currency)
         if amount == 0:
             raise InvalidValue("An amount must be more than zero.", field="amount")
+        if await self._shifts.get(actor.store_id, shift_id) is None:
+            raise NotFound("There is no such shift in this store.", field="shift_id")
         now = self._clock.now()
         movement = ShiftMovement(
             id=self._ids.new(),

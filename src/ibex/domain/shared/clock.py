@@ -39,7 +39,9 @@ def business_date(moment: datetime, zone: ZoneInfo, day_starts_at: time) -> date
 
 def day_begins(day: date, zone: ZoneInfo, day_starts_at: time) -> datetime:
     """The moment, in UTC, at which the day of trade begins: the first time that the local clock shows it, or, in a
-    night that skips it, as long after midnight as it would have been. Raises InvalidValue for a day out of the calendar.
+    night that skips it, as long after midnight as it would have been.
+
+    Raises InvalidValue for a day out of the calendar.
     """
     try:
         return datetime.combine(day, day_starts_at, tzinfo=zone).astimezone(UTC)

@@ -43,8 +43,8 @@ there: Litestar reads the annotations at run time. Add the class to `app.CONTROL
 ``ANY_OPERATOR`` where a valid token is enough. ``opt={"dry_run": True}`` marks a POST that changes nothing
 (no Idempotency-Key); ``opt={"deadline_seconds": 120.0}`` gives a long export more time;
   ``request_max_body_size=...`` takes a larger body. For the contract: ``opt={"conditional": True}`` where a
-  POST reads If-Match (a PATCH and the GET of one thing are taken to), ``opt={"media_types": ("text/csv",)}``
-  for what a route can produce besides JSON.
+  POST reads If-Match (a PATCH and the GET of one thing are taken to; False where such a GET sends no ETag),
+  ``opt={"media_types": ("text/csv",)}`` for what a route can produce besides JSON.
 - Writes go through `idempotency.answer`: it reads the key, keeps and recalls the first answer, and passes the
   journal's bytes through. `conditional.expected_version(request)` reads If-Match, `required_version` insists.
 - Bodies are decoded strictly by type; parameters of the query that no handler names are refused. Raise

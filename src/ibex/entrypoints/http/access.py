@@ -60,7 +60,11 @@ class RoutePlan:
     piecemeal: bool
     """The handler judges the body's items one by one (``opt={"piecemeal": True}``), also for what no text may hold."""
     conditional: bool
-    """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt."""
+    """It honours If-None-Match or If-Match: every PATCH, every GET of one thing, and what says so in its opt
+    (``{"conditional": True}``, or False where a GET of one thing has no version of its own)."""
+    may_be_missing: bool
+    """It can answer 404, from ``opt={"may_be_missing": True}``; that a route with an id in its path can goes without
+    saying."""
     media_types: tuple[str, ...]
     """What it can produce besides JSON, from ``opt={"media_types": ("text/csv",)}``."""
     page: bool
@@ -104,6 +108,7 @@ def plan_routes(app: Litestar, *, framework_paths: str | None = None) -> None:
                 dry_run=bool(handler.opt.get("dry_run")),
                 piecemeal=bool(handler.opt.get("piecemeal")),
                 conditional=bool(handler.opt.get("conditional", _is_conditional(route.path_format, method))),
+                may_be_missing=bool(handler.opt.get("may_be_missing")),
                 media_types=tuple(handler.opt.get("media_types", ())),
                 page=bool(handler.opt.get("page")),
                 consumes=handler.opt.get("consumes"),

@@ -19,6 +19,7 @@ from ibex.entrypoints.http.docs import docs_handlers
 from ibex.entrypoints.http.edge import Edge, Observer
 from ibex.entrypoints.http.events import EventsController
 from ibex.entrypoints.http.exchange import Call, NoDatabase
+from ibex.entrypoints.http.export import ExportController
 from ibex.entrypoints.http.health import MeController, health_controller
 from ibex.entrypoints.http.invoices import InvoicesController
 from ibex.entrypoints.http.ledger import LedgerController
@@ -66,6 +67,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     WebhooksController,
     DeliveriesController,
     UsageController,
+    ExportController,
 )
 """One controller per area. Add yours here."""
 

@@ -42,7 +42,7 @@ class ReturnsController(Controller):
 
     @post(
         "/invoices/{invoice_id:uuid}/credit-notes",
-        opt=REFUND,
+        opt=REFUND | {"conditional": True},
         operation_id="credit_invoice",
         summary="Take back part of an invoice",
     )
@@ -61,7 +61,7 @@ class ReturnsController(Controller):
 
     @post(
         "/invoices/{invoice_id:uuid}/void",
-        opt=REFUND,
+        opt=REFUND | {"conditional": True},
         operation_id="void_invoice",
         summary="Take back all of an invoice",
     )

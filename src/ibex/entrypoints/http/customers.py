@@ -162,14 +162,19 @@ class CustomersController(Controller):
         items, next_cursor = page_view(page, lambda c: customer_view(c, currency))
         return view(request, CustomerPage(items=items, next_cursor=next_cursor))
 
-    @get("/{customer_id:uuid}", opt=READ, operation_id="get_customer", summary="Read a customer")
+    @get(
+        "/{customer_id:uuid}",
+        opt=READ | {"conditional": False},
+        operation_id="get_customer",
+        summary="Read a customer",
+    )
     async def read(self, request: ApiRequest, customer_id: FromPath[UUID]) -> Response[CustomerView]:
         """The customer and what is owed."""
         customer = await request.services.customers.get(request.actor.store_id, CustomerId(customer_id))
         if customer is None:
             raise NotFound("There is no such customer in this store.", field="customer_id")
-        # The balance changes without a new version, so only what has one is tagged.
-        return view(request, customer_view(customer, request.actor.store.currency))
+        found = customer_view(customer, request.actor.store.currency)
+        return view(request, found, version=customer.version, moving=True)
 
     @patch("/{customer_id:uuid}", opt=WRITE, operation_id="change_customer", summary="Change a customer")
     async def change(

@@ -131,7 +131,7 @@ class InvoicesController(Controller):
 
     @post(
         "/{invoice_id:uuid}/issue",
-        opt=WRITE,
+        opt=WRITE | {"conditional": True},
         operation_id="issue_invoice",
         summary="Issue a draft",
         status_code=200,
@@ -158,7 +158,7 @@ class InvoicesController(Controller):
 
     @post(
         "/{invoice_id:uuid}/payments",
-        opt={"permission": Permission.PAYMENTS_WRITE},
+        opt={"permission": Permission.PAYMENTS_WRITE, "conditional": True},
         operation_id="pay_invoice",
         summary="Take money for an invoice",
     )
@@ -184,7 +184,7 @@ class InvoicesController(Controller):
 
     @post(
         "/{invoice_id:uuid}/cancel",
-        opt=WRITE,
+        opt=WRITE | {"conditional": True},
         operation_id="cancel_invoice",
         summary="Give a draft up",
         status_code=200,

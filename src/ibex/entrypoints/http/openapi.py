@@ -121,7 +121,7 @@ def _complete(operation: dict[str, Any], method: str, plan: RoutePlan) -> None:
     parameters = operation.setdefault("parameters", [])
     if parameters or "requestBody" in operation:
         statuses += _PROBLEMS_OF_INPUT
-    if any(parameter["in"] == "path" for parameter in parameters):
+    if plan.may_be_missing or any(parameter["in"] == "path" for parameter in parameters):
         statuses.append("404")
     if "requestBody" in operation:
         # What a body names may not exist.

@@ -197,7 +197,11 @@ class StoreController(Controller):
     path = "/v1/store"
     tags = ("Store",)
 
-    @get(opt={"permission": ANY_OPERATOR}, operation_id="get_store", summary="Read the store's settings")
+    @get(
+        opt={"permission": ANY_OPERATOR, "conditional": True},
+        operation_id="get_store",
+        summary="Read the store's settings",
+    )
     async def read(self, request: ApiRequest) -> Response[StoreSettingsView]:
         """The store that the token belongs to."""
         store = await request.services.people.store(request.actor.store_id)

@@ -192,14 +192,18 @@ class ProductsController(Controller):
         items, next_cursor = page_view(page, product_view)
         return view(request, ProductPage(items=items, next_cursor=next_cursor))
 
-    @get("/{product_id:uuid}", opt=READ, operation_id="get_product", summary="Read a product")
+    @get(
+        "/{product_id:uuid}",
+        opt=READ | {"conditional": False},
+        operation_id="get_product",
+        summary="Read a product",
+    )
     async def read(self, request: ApiRequest, product_id: FromPath[UUID]) -> Response[ProductView]:
         """The product and its stock."""
         product = await request.services.products.get(request.actor.store_id, ProductId(product_id))
         if product is None:
             raise NotFound("There is no such product in this store.", field="product_id")
-        # The stock changes without a new version, so only what has one is tagged.
-        return view(request, product_view(product))
+        return view(request, product_view(product), version=product.version, moving=True)
 
     @patch("/{product_id:uuid}", opt=WRITE, operation_id="change_product", summary="Change a product")
     async def change(

@@ -143,7 +143,7 @@ class ReceiptsController(Controller):
 
     @get(
         "/{receipt_id:uuid}",
-        opt={"permission": Permission.SALES_READ},
+        opt={"permission": Permission.SALES_READ, "conditional": False},
         operation_id="get_receipt",
         summary="Read a receipt",
     )

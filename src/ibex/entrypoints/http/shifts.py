@@ -114,7 +114,12 @@ class ShiftsController(Controller):
         items, next_cursor = page_view(page, lambda row: shift_row_view(row, currency))
         return view(request, ShiftPage(items=items, next_cursor=next_cursor))
 
-    @get("/current", opt=READ, operation_id="get_current_shift", summary="The open shift of a drawer")
+    @get(
+        "/current",
+        opt=READ | {"may_be_missing": True},
+        operation_id="get_current_shift",
+        summary="The open shift of a drawer",
+    )
     async def current(
         self,
         request: ApiRequest,

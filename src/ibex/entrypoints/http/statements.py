@@ -45,7 +45,12 @@ class StatementsController(Controller):
     path = "/v1/customers/{customer_id:uuid}"
     tags = ("Statements",)
 
-    @get("/statement", opt=READ, operation_id="get_statement", summary="A customer's statement")
+    @get(
+        "/statement",
+        opt=READ | {"media_types": (CSV, HTML)},
+        operation_id="get_statement",
+        summary="A customer's statement",
+    )
     async def statement(
         self,
         request: ApiRequest,

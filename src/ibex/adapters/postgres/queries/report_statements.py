@@ -1,4 +1,4 @@
-"""The statements of the reports. Each reads sums by day (docs/decisions/0010) and what came after them, in one
+"""The statements of the reports. Each reads sums by day (docs/decisions/0011) and what came after them, in one
 snapshot, so that its cost follows the days asked for and not the length of the books.
 
 Parameters: $1 the store, $2 and $3 the first and the last day.
@@ -65,7 +65,7 @@ def _by_line(key: str, label: str, sku: str, join: str) -> str:
 _CATEGORY: Final = "LEFT JOIN ibex.categories c ON c.store_id = $1 AND c.id = x.category_id"
 SALES: Final[dict[str, str]] = {
     "day": _by_document(_HOURS, "d.business_date", "coalesce(g.key::text, '')", "", "g.key"),
-    "hour": _by_document(_HOURS, "d.hour", "lpad(g.key::text, 2, '0') || ':00'", "", "g.key"),
+    "hour": _by_document(_HOURS, "d.hour", "coalesce(lpad(g.key::text, 2, '0') || ':00', '')", "", "g.key"),
     "operator": _by_document(
         _HOURS,
         "d.operator_id",
