@@ -55,12 +55,13 @@ audit: setup ## known vulnerabilities of what is shipped, and secrets in what is
 fuzz: setup ## schemathesis over every route, longer than in the tests; FUZZ=N requests for each (default 100)
 	@$(BIN)/python -m pytest -n 0 -s --fuzz-examples=$(or $(FUZZ),100) --timeout=5400 tests/api/test_contract.py -k surprises
 
-bench: setup ## measure the hot paths next to what the database alone can do
-	@$(BIN)/python -m ibex_devtools.bench
+bench: ## measure the hot paths next to what the database alone can do; ARGS="--quick" for under 3 minutes
+	@dev-tools/bootstrap.sh bench
+	@$(BIN)/python -m ibex_devtools.bench $(ARGS)
 
 faults: setup ## the whole fault suite: killed servers, lost connections, racing deploys
 	@$(BIN)/python -m pytest --faults=full tests/faults $(ARGS)
 
 clean: ## remove everything that was made: .venv, .tools, caches
-	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	@rm -rf .venv .venv-bench .tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	@find $(SOURCES) migrations -name __pycache__ -type d -prune -exec rm -rf {} +

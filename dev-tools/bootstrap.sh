@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv what uv.lock says, and does nothing when it already is. Usage: dev-tools/bootstrap.sh [dev|demo]
+# Makes .venv what uv.lock says, and does nothing when it already is. Usage: dev-tools/bootstrap.sh [dev|demo|bench]
 #
 # Needs Python 3.11 or later, git and a network to the package index. uv is taken from PATH, or put into .tools.
 # PYTHON names the interpreter to use; without it an existing .venv keeps its own, and a new one gets the first found.
@@ -96,7 +96,12 @@ python=$(find_python)
 wanted=$(fingerprint "$python")
 made=$(sed 1d "$STAMP" 2>/dev/null || true)
 groups=$(sed 1q "$STAMP" 2>/dev/null || true)
-case "$groups $GROUP" in *demo*) groups="dev demo" ;; *) groups="dev" ;; esac
+# What was asked for once stays: another target does not take it away again.
+kept=$groups
+groups=dev
+for group in demo bench; do
+    case " $kept $GROUP " in *" $group "*) groups="$groups $group" ;; esac
+done
 if [ "$wanted" = "$made" ] && [ "$groups" = "$(sed 1q "$STAMP")" ]; then
     exit 0
 fi
@@ -104,8 +109,21 @@ fi
 uv=$(find_uv "$python")
 rm -f "$STAMP"
 set -- sync --locked --python "$python"
-case "$groups" in *demo*) set -- "$@" --group demo ;; esac
+for group in $groups; do
+    set -- "$@" --group "$group"
+done
 "$uv" "$@" || die "uv could not make the environment: see above"
+case "$groups" in *bench*)
+    # The service as production installs it, and what it is compared with, each without the other's libraries.
+    for other in "production --no-dev" "peers --only-group peers"; do
+        set -- $other
+        name=$1
+        shift
+        UV_PROJECT_ENVIRONMENT="$PWD/.venv-bench/$name" "$uv" sync --locked --compile-bytecode --python "$python" "$@" ||
+            die "uv could not make the environment of the bench: see above"
+    done
+    ;;
+esac
 # The environment may have got another Python than it had.
 wanted=$(fingerprint .venv/bin/python)
 printf '%s\n%s\n' "$groups" "$wanted" >"$STAMP"

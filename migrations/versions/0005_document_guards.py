@@ -76,17 +76,20 @@ CREATE CONSTRAINT TRIGGER invoices_add_up
   AFTER INSERT OR UPDATE ON ibex.invoices
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ibex.invoice_adds_up();
 
--- Lines added to an invoice that this transaction did not write: that invoice's own check is not coming, so check now.
+-- Lines added to an invoice that this transaction did not write, or taken from it: that invoice's own check is not
+-- coming, so check now.
 CREATE FUNCTION ibex.invoice_lines_add_up() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM ibex.check_invoice_adds_up(i.store_id, i.id)
-    FROM (SELECT DISTINCT store_id, invoice_id FROM added) a
+    FROM (SELECT DISTINCT store_id, invoice_id FROM touched) a
     JOIN ibex.invoices i ON i.store_id = a.store_id AND i.id = a.invoice_id
     WHERE i.xmin <> pg_current_xact_id()::xid;
   RETURN NULL;
 END $$;
 CREATE TRIGGER invoice_lines_add_up AFTER INSERT ON ibex.invoice_lines
-  REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ibex.invoice_lines_add_up();
+  REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION ibex.invoice_lines_add_up();
+CREATE TRIGGER invoice_lines_left_add_up AFTER DELETE ON ibex.invoice_lines
+  REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION ibex.invoice_lines_add_up();
 
 CREATE FUNCTION ibex.check_credit_note_adds_up(p_store uuid, p_note uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -124,6 +127,7 @@ DROP FUNCTION ibex.credit_note_lines_add_up();
 DROP TRIGGER credit_notes_add_up ON ibex.credit_notes;
 DROP FUNCTION ibex.credit_note_adds_up();
 DROP FUNCTION ibex.check_credit_note_adds_up(uuid, uuid);
+DROP TRIGGER invoice_lines_left_add_up ON ibex.invoice_lines;
 DROP TRIGGER invoice_lines_add_up ON ibex.invoice_lines;
 DROP FUNCTION ibex.invoice_lines_add_up();
 DROP TRIGGER invoices_add_up ON ibex.invoices;

@@ -75,7 +75,7 @@ CREATE INDEX products_oversold ON ibex.products (store_id, name, id) WHERE overs
 CREATE INDEX stock_movements_by_kind ON ibex.stock_movements (store_id, kind, seq) WHERE kind NOT IN ('SOLD');
 CREATE INDEX stock_movements_by_time ON ibex.stock_movements (store_id, occurred_at, seq);
 """
-# Reports read sums by day that are kept aside of the sale's path; docs/decisions/0010 says why and how.
+# Reports read sums by day that are kept aside of the sale's path; docs/decisions/0011 says why and how.
 SUMS = """
 -- Up to which entry of the ledger the sums below are made. What came after it is read from the books themselves.
 -- The sums refer to nothing by foreign key: the books that they are made of do, and a key's lock on a product would

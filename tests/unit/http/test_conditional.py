@@ -36,13 +36,16 @@ async def test_what_is_not_known_is_sent(header: str, client: httpx.AsyncClient)
     assert (await client.get(THING, headers={"if-none-match": header})).status_code == 200
 
 
-@pytest.mark.parametrize(("header", "expected"), [('"v3"', 3), ("*", None), (' "v12" ', 12)])
+@pytest.mark.parametrize(("header", "expected"), [('"v3"', 3), ("*", None), (' "v12" ', 12), ('"v3.0a1b2c3d"', 3)])
 async def test_if_match_names_a_version(header: str, expected: int | None, client: httpx.AsyncClient) -> None:
     response = await client.patch(THING, headers={"if-match": header})
     assert response.json()["expected"] == expected
 
 
-@pytest.mark.parametrize("header", ["v3", '"3"', '"v0"', '"v-1"', 'W/"v3"', '"v99999999999"', "x", '"v3\n"'.strip()])
+@pytest.mark.parametrize(
+    "header",
+    ["v3", '"3"', '"v0"', '"v3.0A"', '"v-1"', 'W/"v3"', '"v99999999999"', "x", '"v3\n"'.strip()],
+)
 async def test_a_tag_that_was_never_ours_matches_nothing(header: str, client: httpx.AsyncClient) -> None:
     response = await client.patch(THING, headers={b"if-match": header.replace("\n", " ").encode()})
     assert_problem(response, 412, "precondition_failed")

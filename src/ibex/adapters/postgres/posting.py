@@ -62,8 +62,10 @@ class Posting:
         self._stock: list[Row] = []
         self._balances: dict[Any, Row] = {}
         self._closing: Row | None = None
+        # Bound once: each look-up of a singledispatchmethod makes a function.
+        take = self.take
         for fact in changes.facts:
-            self.take(fact)
+            take(fact)
 
     def head(self, reply: Reply) -> str:
         """The first argument of ``ibex.post``."""

@@ -1,4 +1,4 @@
-"""Keeping the sums by day up with the books, aside of whoever reads or sells (docs/decisions/0010).
+"""Keeping the sums by day up with the books, aside of whoever reads or sells (docs/decisions/0011).
 
 A report is right however far the sums are behind; it is only quicker when they are not.
 """

@@ -1,6 +1,7 @@
 """Versions of things: ETag, If-None-Match, If-Match (RFC 9110, section 13)."""
 
 import re
+import zlib
 from typing import Any, Final
 
 from litestar import Response
@@ -11,12 +12,17 @@ from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.types import View, encode
 
 REVALIDATE: Final = "private, no-cache"
-_VERSION: Final = re.compile(r'"v([1-9][0-9]{0,9})"\Z')
+_VERSION: Final = re.compile(r'"v([1-9][0-9]{0,9})(?:\.[0-9a-f]{8})?"\Z')
 
 
-def etag_of(version: int) -> str:
-    """The entity tag of a version: strong, since one version is one representation."""
-    return f'"v{version}"'
+def etag_of(version: int, moving: bytes = b"") -> str:
+    """The entity tag of a version: strong, since one version is one representation.
+
+    Stock and balances move with every sale, without a new version. The tag of a thing that shows them ends in a
+    checksum of ``moving``, the representation: ``If-None-Match`` compares all of it, ``If-Match`` the version alone,
+    so that a change of a price is not refused because something was sold meanwhile.
+    """
+    return f'"v{version}.{zlib.crc32(moving):08x}"' if moving else f'"v{version}"'
 
 
 def expected_version(request: ApiRequest) -> int | None:
@@ -42,15 +48,19 @@ def required_version(request: ApiRequest) -> int | None:
     return expected_version(request)
 
 
-def view(request: ApiRequest, document: View, *, version: int | None = None) -> Response[Any]:
-    """A thing that was read: 200 with its ETag, or 304 where the caller has this version already."""
+def view(request: ApiRequest, document: View, *, version: int | None = None, moving: bool = False) -> Response[Any]:
+    """A thing that was read: 200 with its ETag, or 304 where the caller has it as it is.
+
+    ``moving``: it shows a stock or a balance, which changes without a new version.
+    """
+    body = encode(document)
     if version is None:
-        return Response(encode(document), media_type="application/json")
-    tag = etag_of(version)
+        return Response(body, media_type="application/json")
+    tag = etag_of(version, body if moving else b"")
     headers = {"etag": tag, "cache-control": REVALIDATE}
     if _knows(request.exchange.header(b"if-none-match"), tag):
         return Response(b"", status_code=304, headers=headers)
-    return Response(encode(document), media_type="application/json", headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def _knows(header: str | None, tag: str) -> bool:

@@ -173,8 +173,8 @@ class CustomersController(Controller):
         customer = await request.services.customers.get(request.actor.store_id, CustomerId(customer_id))
         if customer is None:
             raise NotFound("There is no such customer in this store.", field="customer_id")
-        # The balance changes without a new version, so only what has one is tagged.
-        return view(request, customer_view(customer, request.actor.store.currency))
+        found = customer_view(customer, request.actor.store.currency)
+        return view(request, found, version=customer.version, moving=True)
 
     @patch("/{customer_id:uuid}", opt=WRITE, operation_id="change_customer", summary="Change a customer")
     async def change(

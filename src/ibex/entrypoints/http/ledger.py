@@ -1,8 +1,6 @@
 """The ledger, as pages of JSON or streamed whole as CSV or JSON Lines."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Annotated, Any, Final, cast
 from uuid import UUID
@@ -17,7 +15,6 @@ from ibex.domain.ledger.queries import EntryRow, LedgerFilter
 from ibex.domain.shared.ids import CustomerId
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import view
-from ibex.entrypoints.http.csv_cells import safe_cell
 from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
 from ibex.entrypoints.http.ledger_schemas import EntryView, LedgerPage, entry_view
 from ibex.entrypoints.http.negotiation import CSV, JSON, JSON_LINES, chosen
@@ -63,30 +60,25 @@ class LedgerController(Controller):
         actor, queries = request.actor, request.services.ledger_queries
         places = f".{actor.store.currency.exponent}f"
         kind = chosen(request, (JSON, CSV, JSON_LINES))
-        if kind is not JSON:
+        if kind is CSV:
+            lines = queries.stream_csv(actor.store_id, where, decimals=actor.store.currency.exponent)
+            return stream(lines, header=csv_header(), media_type=kind)
+        if kind is JSON_LINES:
             portions = queries.stream(actor.store_id, where)
-            write = csv_portion if kind is CSV else lines_portion
-            header = csv_header() if kind is CSV else b""
-            return stream(portions, lambda rows: write(rows, places), header=header, media_type=kind)
+            return stream((lines_portion(rows, places) async for rows in portions), media_type=kind)
         page = await queries.list(actor.store_id, where, page_request(limit, cursor))
         items, next_cursor = page_view(page, lambda row: entry_view(row, places))
         return view(request, LedgerPage(items=items, next_cursor=next_cursor))
 
 
-def stream(
-    portions: AsyncIterator[Sequence[EntryRow]],
-    write: Callable[[Sequence[EntryRow]], bytes],
-    *,
-    header: bytes,
-    media_type: str,
-) -> Response[Any]:
-    """The portions, one after the other, in constant memory."""
+def stream(portions: AsyncIterator[bytes], *, header: bytes = b"", media_type: str) -> Response[Any]:
+    """The header and the portions, one after the other, in constant memory."""
 
     async def body() -> AsyncIterator[bytes]:
         if header:
             yield header
-        async for rows in portions:
-            yield write(rows)
+        async for portion in portions:
+            yield portion
 
     # Litestar makes the response of a Stream itself, so that it counts as one here.
     return cast(Response[Any], Stream(body(), media_type=media_type))
@@ -95,16 +87,6 @@ def stream(
 def csv_header() -> bytes:
     """The names of the columns."""
     return (",".join(COLUMNS) + "\r\n").encode()
-
-
-def csv_portion(rows: Sequence[EntryRow], places: str) -> bytes:
-    """Rows as RFC 4180 CSV; a cell that a spreadsheet would run as a formula is defused."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    for row in rows:
-        entry = entry_view(row, places)
-        writer.writerow([safe_cell(getattr(entry, name)) for name in COLUMNS])
-    return out.getvalue().encode()
 
 
 def lines_portion(rows: Sequence[EntryRow], places: str) -> bytes:

@@ -203,8 +203,7 @@ class ProductsController(Controller):
         product = await request.services.products.get(request.actor.store_id, ProductId(product_id))
         if product is None:
             raise NotFound("There is no such product in this store.", field="product_id")
-        # The stock changes without a new version, so only what has one is tagged.
-        return view(request, product_view(product))
+        return view(request, product_view(product), version=product.version, moving=True)
 
     @patch("/{product_id:uuid}", opt=WRITE, operation_id="change_product", summary="Change a product")
     async def change(

@@ -1,4 +1,4 @@
-"""The statements of the reports. Each reads sums by day (docs/decisions/0010) and what came after them, in one
+"""The statements of the reports. Each reads sums by day (docs/decisions/0011) and what came after them, in one
 snapshot, so that its cost follows the days asked for and not the length of the books.
 
 Parameters: $1 the store, $2 and $3 the first and the last day.

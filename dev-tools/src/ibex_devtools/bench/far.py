@@ -1,0 +1,119 @@
+"""The same services with a network between them and the database: round trips on the wire, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any, Final
+
+from ibex_devtools.bench import cases, serving
+from ibex_devtools.bench.cases import Case
+from ibex_devtools.bench.runs import alternate, drive, service_contender
+from ibex_devtools.bench.serving import Service
+from ibex_devtools.bench.suite import PEERS, Stage, peer_reads, peer_sales
+from ibex_devtools.neon.process import NeonProcess
+
+RTT_SECONDS: Final = 0.005
+COUNTED: Final = 40
+DIFFERENT: Final = 5
+"""Requests that are counted with: few, so that their tokens and products are still known from the time before."""
+CASES: Final = frozenset({"far", "round_trips"})
+ASIDE: Final = ("pg_notify", "fold_sales")
+"""Statements of no request: waking the workers a few times a second, and bringing the sums of reports up."""
+MEASURED: Final = ("sale", "read_invoice", "issue", "payment", "product", "statement")
+"""Of the others only the round trips are of interest here."""
+
+
+def far(stage: Stage) -> dict[str, Any]:
+    """Through the Neon stand-in: counted without a delay, measured at 5 ms."""
+    with ExitStack() as stack:
+        neon = stack.enter_context(NeonProcess(stage.sandbox.cluster))
+        environment = neon.environment()
+        service = stack.enter_context(serving.ibex(environment, stage.directory, name="ibex-far"))
+        peers = {
+            name: stack.enter_context(serving.peer(name, environment, stage.directory, name=f"{name}-far"))
+            for name in PEERS
+        }
+        trips = _round_trips(stage, neon, service, peers)
+        neon.command("network", latency_seconds=RTT_SECONDS / 2)
+        latencies = _latencies(stage, service, peers)
+        neon.command("network", latency_seconds=0.0)
+    return {"rtt_ms": RTT_SECONDS * 1000, "round_trips": trips, "latency": latencies}
+
+
+def _cases(stage: Stage, service: Service) -> list[Case]:
+    invoices = cases.make_invoices(stage, service)
+    return [
+        Case("sale", "sale of 3 lines", cases.sale_load(stage, service, hot=False)),
+        Case("read_invoice", "read an invoice", cases.read_load(service, invoices)),
+        *cases.single_cases(stage, service),
+    ]
+
+
+def _round_trips(
+    stage: Stage, neon: NeonProcess, service: Service, peers: Mapping[str, Service]
+) -> dict[str, dict[str, float]]:
+    """Flights to the database and back, of one request: one connection, everything known that will be known."""
+    loads = {("ibex", case.name): case.load for case in _cases(stage, service)}
+    for name, peer in peers.items():
+        loads[name, "sale"] = peer_sales(stage, name, peer)
+        loads[name, "read_invoice"] = peer_reads(stage, name, peer)
+    found: dict[str, dict[str, float]] = {}
+    for (contender, case), load in loads.items():
+        found.setdefault(contender, {})[case] = _count(stage, neon, load)
+    return found
+
+
+def _count(stage: Stage, neon: NeonProcess, load: Any) -> float:
+    load.connections = 1
+    few = 2 if load.items > 1 else COUNTED
+    load.requests = load.requests[:DIFFERENT]
+    prepare, load.prepare = load.prepare, load.prepare and load.prepare[:DIFFERENT]
+    # Once through first: tokens, products and statements are known from then on.
+    drive(load, 20, stage.postmaster, limit=DIFFERENT)
+    if prepare is not None:
+        return _count_prepared(stage, neon, load)
+    neon.command("record")
+    drive(load, 20, stage.postmaster, limit=few)
+    return round(_recorded(neon) / few, 3)
+
+
+def _recorded(neon: NeonProcess) -> int:
+    """Round trips since the record was started, without those of the work aside: see ASIDE."""
+    recorded = neon.command("recorded")
+    aside = sum(any(name in statement["text"] for name in ASIDE) for statement in recorded["statements"])
+    return int(recorded["round_trips"]) - aside
+
+
+def _count_prepared(stage: Stage, neon: NeonProcess, load: Any) -> float:
+    """What was prepared is counted too, and taken off: as many drafts (or sales), of one round trip each."""
+    # The same requests by themselves, so that only what they cost is left.
+    preparing = type(load)(load.service, load.prepare, connections=1)
+    neon.command("record")
+    drive(preparing, 20, stage.postmaster, limit=len(load.prepare))
+    single = _recorded(neon) / len(load.prepare)
+    neon.command("record")
+    run = drive(load, 2, stage.postmaster)
+    both = _recorded(neon)
+    return round((both - run["prepared"] * single) / run["requests"], 3)
+
+
+def _latencies(stage: Stage, service: Service, peers: Mapping[str, Service]) -> dict[str, Any]:
+    """At RTT_SECONDS, 8 connections: enough that a slow contender is not measured by its queue alone."""
+    found = {}
+    for case in _cases(stage, service):
+        if case.name not in (MEASURED[:3] if stage.plan.quick else MEASURED):
+            continue
+        case.load.connections = 8
+        contenders = [service_contender("ibex", case.load, stage.postmaster)]
+        for name, peer in peers.items():
+            if case.name in ("sale", "read_invoice"):
+                load = (peer_sales if case.name == "sale" else peer_reads)(stage, name, peer)
+                load.connections = 8
+                contenders.append(service_contender(name, load, stage.postmaster))
+        stage.say(f"  {case.title}, {RTT_SECONDS * 1000:.0f} ms away")
+        found[case.name] = {
+            "title": case.title,
+            "contenders": alternate(contenders, stage.plan.repeats, stage.plan.case_seconds, stage.say),
+        }
+    return found
