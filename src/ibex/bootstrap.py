@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib.metadata import version
 from typing import Any, Final
 
+from ibex.adapters.archive_file import ZipArchive
 from ibex.adapters.postgres.batches import PostgresBatches
 from ibex.adapters.postgres.call import begin_call
 from ibex.adapters.postgres.catalog import FreshProducts, PostgresCatalogue, PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.debts import PostgresDebts
+from ibex.adapters.postgres.deliveries import PostgresDeliveryQueue
 from ibex.adapters.postgres.engine import make_pool
 from ibex.adapters.postgres.failures import OUTAGES
+from ibex.adapters.postgres.figures import DatabaseFigures
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.nudge import Nudge, NudgingBatches, NudgingJournal
@@ -33,6 +39,7 @@ from ibex.adapters.postgres.readiness import DatabaseReadiness
 from ibex.adapters.postgres.report_sums import ReportSums
 from ibex.adapters.postgres.sessions import PostgresSessions
 from ibex.adapters.postgres.shifts import PostgresShifts
+from ibex.adapters.postgres.snapshots import PostgresSnapshots
 from ibex.adapters.postgres.tokens import PostgresTokens
 from ibex.adapters.postgres.webhooks import PostgresWebhooks
 from ibex.adapters.system import SystemClock, SystemKeys, SystemSecrets, Uuid7Source, let_others_go_on
@@ -62,6 +69,7 @@ from ibex.domain.identity.people import (
     RotateToken,
 )
 from ibex.domain.identity.sessions import OpenReportSession
+from ibex.domain.leaving.use_cases import ExportStore
 from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.reporting.usage import ReadUsage
 from ibex.domain.sales.drafts import CancelDraft, ChangeDraft, DraftInvoice
@@ -78,7 +86,9 @@ from ibex.entrypoints.http.edge import Edge
 from ibex.entrypoints.http.late import LateApp, draining_on_signals
 from ibex.entrypoints.http.lifecycle import Lifecycle
 from ibex.entrypoints.http.limits import EdgeLimits
+from ibex.entrypoints.http.metrics import Metrics
 from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.http.tracing import OpenTelemetryTracer, open_telemetry
 from ibex.entrypoints.logs import configure_logs
 from ibex.settings import Settings, load_settings
 
@@ -107,14 +117,19 @@ async def running(settings: Settings) -> AsyncIterator[Edge]:
     lifecycle = Lifecycle()
     async with (
         open_database(settings) as database,
+        traced(settings) as tracer,
         draining_on_signals(lifecycle, settings.drain_seconds),
     ):
+        readiness = DatabaseReadiness(database)
+        rules = DestinationRules(allow_loopback=settings.webhook_loopback)
         yield create_app(
-            build_services(database, DestinationRules(allow_loopback=settings.webhook_loopback)),
+            build_services(database, rules, readiness),
             limits=edge_limits(settings),
             lifecycle=lifecycle,
             outages=OUTAGES,
             begin_call=begin_call,
+            metrics=build_metrics(settings, database, readiness),
+            tracer=tracer,
             behind_proxy=settings.trust_proxy_headers,
         )
 
@@ -152,7 +167,24 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         await pool.close(POOL_CLOSE_SECONDS)
 
 
-def build_services(database: Database, destinations: DestinationRules) -> Services:
+@asynccontextmanager
+async def traced(settings: Settings) -> AsyncIterator[OpenTelemetryTracer | None]:
+    """Spans of this process, if the settings ask for them; what is left of them is sent at the end."""
+    tracer = open_telemetry(version("ibex-backend")) if settings.tracing else None
+    yield tracer
+    if tracer is not None:
+        await asyncio.to_thread(tracer.close)
+
+
+def build_metrics(settings: Settings, database: Database, readiness: DatabaseReadiness) -> Metrics | None:
+    """Figures for Prometheus, if there is a token to read them with."""
+    if settings.metrics_token is None:
+        return None
+    queue = PostgresDeliveryQueue(database, lease=timedelta(minutes=1))
+    return Metrics(settings.metrics_token.reveal(), DatabaseFigures(database, readiness, queue))
+
+
+def build_services(database: Database, destinations: DestinationRules, readiness: DatabaseReadiness) -> Services:
     """The adapters and the use cases on them."""
     clock, ids = SystemClock(), Uuid7Source()
     # What is posted wakes the workers: `ibex worker` sends events to webhooks.
@@ -166,7 +198,7 @@ def build_services(database: Database, destinations: DestinationRules) -> Servic
     people, secrets = PostgresPeople(database), SystemSecrets()
     return Services(
         tokens=PostgresTokens(database),
-        readiness=DatabaseReadiness(database),
+        readiness=readiness,
         journal=journal,
         record_sale=RecordSale(reader, journal, clock, ids),
         quote_sale=QuoteSale(fresh),
@@ -223,7 +255,7 @@ def build_services(database: Database, destinations: DestinationRules) -> Servic
 
 
 def event_services(database: Database, journal: Journal, destinations: DestinationRules) -> dict[str, Any]:
-    """The fields of Services for events, webhooks and usage."""
+    """The fields of Services for events, webhooks, usage and leaving."""
     clock, ids, keys = SystemClock(), Uuid7Source(), SystemKeys()
     webhooks = PostgresWebhooks(database)
     return {
@@ -236,6 +268,7 @@ def event_services(database: Database, journal: Journal, destinations: Destinati
         "replay_events": ReplayEvents(webhooks, journal, clock, ids),
         "webhooks": webhooks,
         "webhook_queries": webhooks,
+        "export_store": ExportStore(PostgresSnapshots(database), ZipArchive, journal, clock),
         "read_usage": ReadUsage(PostgresUsage(database), clock),
     }
 

@@ -55,6 +55,7 @@ class Settings:
     rate_limit_per_second: int = 1000
     log_level: str = "info"
     metrics_token: Secret | None = None
+    tracing: bool = False
     on_railway: bool = False
     railway_draining_seconds: int | None = None
     replica_id: str = ""
@@ -144,6 +145,7 @@ def read_environ(environ: Mapping[str, str], *, cwd: Path) -> tuple[Settings | N
         database=database,
         on_railway=on_railway,
         host_suffixes=suffixes,
+        tracing=_wants_traces(environ),
         replica_id=environ.get("RAILWAY_REPLICA_ID", ""),
         git_commit=environ.get("RAILWAY_GIT_COMMIT_SHA", "") or environ.get("IBEX_GIT_COMMIT", ""),
         unknown_variables=tuple(sorted(n for n in environ if n.startswith("IBEX_") and n not in KNOWN_NAMES)),
@@ -190,6 +192,13 @@ def _database(environ: Mapping[str, str], rules: HostRules, endpoint: EndpointMo
             "Set it to the connection string that Neon's console shows.",
         )
     return parse_database_url(raw, rules, endpoint)
+
+
+def _wants_traces(environ: Mapping[str, str]) -> bool:
+    """Whether OpenTelemetry's own variables, which its library reads itself, ask for traces."""
+    named = any(environ.get(f"OTEL_EXPORTER_OTLP_{which}ENDPOINT") for which in ("", "TRACES_"))
+    off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none"
+    return named and not off
 
 
 def _host_suffixes(raw: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from ibex.adapters.postgres.debts import PostgresDebts
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.shifts import PostgresShifts
-from ibex.adapters.postgres.stores import PostgresStores
+from ibex.adapters.postgres.stores import PostgresStores, open_stores
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.bootstrap import open_database
 from ibex.domain.catalog.ports import ProductReader, ProductRepository
@@ -53,22 +53,31 @@ class World:
 
 
 @pytest.fixture(scope="session")
+def settings(cluster: Cluster, database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Of this worker's database."""
+    environment = cluster.environment(database_name) | {"IBEX_POOL_SIZE": "4"}
+    return Settings.from_environ(environment, cwd=tmp_path_factory.mktemp("cwd"))
+
+
+@pytest.fixture(scope="session")
 async def database(
-    cluster: Cluster,
-    database_name: str,
+    settings: Settings,
     anyio_backend: str,  # noqa: ARG001 (one event loop for the session)
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Database]:
     """This worker's database."""
-    settings = Settings.from_environ(
-        cluster.environment(database_name) | {"IBEX_POOL_SIZE": "4"}, cwd=tmp_path_factory.mktemp("cwd")
-    )
     async with open_database(settings) as opened:
         yield opened
 
 
+@pytest.fixture
+async def stores(settings: Settings) -> AsyncIterator[PostgresStores]:
+    """The registry of the stores in it."""
+    async with open_stores(settings.database) as registry:
+        yield registry
+
+
 @pytest.fixture(params=["fakes", "postgres"])
-async def world(request: pytest.FixtureRequest, database: Database) -> World:
+async def world(request: pytest.FixtureRequest, database: Database, stores: PostgresStores) -> World:
     """One of the two."""
     if request.param == "fakes":
         books = Books()
@@ -86,13 +95,13 @@ async def world(request: pytest.FixtureRequest, database: Database) -> World:
             clock=FakeClock(),
             ids=FakeIds(),
         )
-    return await _on_postgres(database)
+    return await _on_postgres(database, stores)
 
 
-async def _on_postgres(database: Database) -> World:
+async def _on_postgres(database: Database, stores: PostgresStores) -> World:
     # Keys of the day before are forgotten by the server's clock, so this one begins with it.
     clock, ids = FakeClock(SystemClock().now()), Uuid7Source()
-    open_store = OpenStore(PostgresStores(database), SystemSecrets(), clock, ids)
+    open_store = OpenStore(stores, SystemSecrets(), clock, ids)
     opened = await open_store(name="Shop", currency="EUR", time_zone="Europe/Rome", owner="Ada")
     products = PostgresProducts(database)
     return World(

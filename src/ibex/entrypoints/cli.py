@@ -28,7 +28,7 @@ COMMANDS: Final = (
         "migrate",
         "Bring the database's schema to this code's revision.",
     ),
-    ("stores", "ibex.entrypoints.commands.stores", "stores", "Open and list stores."),
+    ("stores", "ibex.entrypoints.commands.stores", "stores", "Open, list, export and import stores."),
     ("tokens", "ibex.entrypoints.commands.tokens", "tokens", "Issue and revoke API tokens."),
     ("worker", "ibex.entrypoints.commands.worker", "worker", "Deliver webhooks, seal the audit trail, tidy up."),
     ("openapi", "ibex.entrypoints.commands.openapi", "openapi", "Print the API's description."),

@@ -102,6 +102,12 @@ VARIABLES: Final = (
         "Bearer token that reads /metrics",
     ),
     Variable(
+        "OTEL_*",
+        "OpenTelemetry's own",
+        "",
+        "`OTEL_EXPORTER_OTLP_ENDPOINT` turns traces on, where the extra `otel` is installed",
+    ),
+    Variable(
         "RAILWAY_*",
         "set by Railway",
         "",

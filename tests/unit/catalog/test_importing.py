@@ -153,9 +153,10 @@ async def test_what_cannot_be_counted_is_named_by_its_line() -> None:
         with pytest.raises(error) as refused:
             await backroom.count(backroom.actor, CountRequest(lines=[good, line]), reply())
         assert refused.value.details["field"] == "lines[1]"
-    for lines, error in (([], InvalidValue), ([good] * (MAX_COUNTED + 1), LimitExceeded)):
-        with pytest.raises(error):
-            await backroom.count(backroom.actor, CountRequest(lines=lines), reply())
+    with pytest.raises(InvalidValue):
+        await backroom.count(backroom.actor, CountRequest(lines=[]), reply())
+    with pytest.raises(LimitExceeded):
+        await backroom.count(backroom.actor, CountRequest(lines=[good] * (MAX_COUNTED + 1)), reply())
     with pytest.raises(PermissionRefused):
         await backroom.count(make_actor(Role.CASHIER), CountRequest(lines=[good]), reply())
     assert backroom.products()["MILK"].stock == 5

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from ibex.adapters.postgres.stores import PostgresStores
+from ibex.adapters.postgres.stores import open_stores
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.bootstrap import open_database
 from ibex.domain.identity.model import Role
@@ -73,8 +73,8 @@ def make_shop(environment: dict[str, str]) -> Shop:
 
 async def _make(environment: dict[str, str], count: int) -> list[Shop]:
     settings = Settings.from_environ(environment, cwd=Path.cwd())
-    async with open_database(settings) as database:
-        registry, ids, clock, secrets = PostgresStores(database), Uuid7Source(), SystemClock(), SystemSecrets()
+    ids, clock, secrets = Uuid7Source(), SystemClock(), SystemSecrets()
+    async with open_database(settings) as database, open_stores(settings.database) as registry:
         opening = OpenStore(registry, secrets, clock, ids)
         issuing = IssueToken(registry, secrets, clock, ids)
         shops = []

@@ -13,7 +13,7 @@ DEFAULT_SECONDS: Final = 30.0
 class Call:
     """Shared by all statements of a request; the one who began it reads the counts."""
 
-    __slots__ = ("deadline", "retries", "statements")
+    __slots__ = ("deadline", "retries", "statements", "traced", "trail")
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
@@ -21,6 +21,10 @@ class Call:
         self.statements = 0
         """Sent to the database, repeats included: each is one round trip (three through a pooler)."""
         self.retries = 0
+        self.traced = False
+        """Whether somebody wants the trail."""
+        self.trail: list[tuple[str, float, float, str]] = []
+        """Of each statement: its text, when it began and ended (monotonic seconds), and the class of its error."""
 
     def left(self) -> float:
         """Seconds until the deadline; negative when it has passed."""

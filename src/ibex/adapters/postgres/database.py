@@ -12,6 +12,7 @@ which the database knows itself whether it has happened. Nothing else is ever se
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -40,6 +41,8 @@ Ask: TypeAlias = "Callable[..., Awaitable[list[Record]]]"
 
 CLIENT_GRACE_SECONDS: Final = 1.0
 """The server cuts off a statement that takes too long; if it does not, the client does so this much later."""
+STREAM_WAIT_SECONDS: Final = 5.0
+"""How long an export waits for one of those that are going on to end."""
 MIN_SECONDS: Final = 0.05
 """A statement is not begun with less than this before the deadline."""
 
@@ -56,6 +59,7 @@ class Database:
         lock_timeout_seconds: float = 5.0,
     ) -> None:
         self._pool = pool
+        self._streams = asyncio.Semaphore(max(1, pool.figures.size // 3))
         self._pooled = pooled
         self._statement_seconds = statement_timeout_seconds + CLIENT_GRACE_SECONDS
         # One round trip, as BEGIN alone would be.
@@ -77,9 +81,10 @@ class Database:
         sound = False
         try:
             yield connection
-            sound = True
+            sound = not connection.is_in_transaction()
         except asyncpg.PostgresError:
-            sound = True
+            # A transaction that was left open must not be the next one's.
+            sound = not connection.is_in_transaction()
             raise
         finally:
             self._pool.release(connection, sound=sound)
@@ -147,22 +152,33 @@ class Database:
                 await self._pause(call, attempt, error, unknown=True)
 
     async def stream(self, statement: str, *arguments: Any, prefetch: int = 1000) -> AsyncIterator[list[Record]]:
-        """The rows in portions, in constant memory, from one snapshot. Raises TemporarilyUnavailable."""
+        """The rows in portions, in constant memory, from one snapshot. Raises TemporarilyUnavailable.
+
+        A stream keeps its connection for as long as its reader takes, so only a third of the pool may stream.
+        """
         call = current_call()
-        connection = await self._acquire(call)
-        sound = False
+        await self._wait_for_a_stream(call)
         try:
-            async with connection.transaction(readonly=True, isolation="repeatable_read"):
-                cursor = await connection.cursor(statement, *arguments)
-                while rows := await cursor.fetch(prefetch, timeout=self._time_for(call)):
-                    call.statements += 1
-                    yield rows
-            sound = True
-        except asyncpg.PostgresError:
-            sound = True
-            raise
+            connection = await self._acquire(call)
+            sound = False
+            try:
+                async with connection.transaction(readonly=True, isolation="repeatable_read"):
+                    cursor = await connection.cursor(statement, *arguments)
+                    while rows := await cursor.fetch(prefetch, timeout=self._time_for(call)):
+                        call.statements += 1
+                        yield rows
+                sound = True
+            finally:
+                self._pool.release(connection, sound=sound)
         finally:
-            self._pool.release(connection, sound=sound)
+            self._streams.release()
+
+    async def _wait_for_a_stream(self, call: Call) -> None:
+        try:
+            async with asyncio.timeout(min(self._time_for(call), STREAM_WAIT_SECONDS)):
+                await self._streams.acquire()
+        except TimeoutError as error:
+            raise unavailable() from error
 
     async def _acquire(self, call: Call) -> Connection:
         try:
@@ -200,6 +216,10 @@ class Database:
             raise
         finally:
             self._pool.release(connection, sound=sound)
+            if call.traced:
+                failure = sys.exception()
+                kind = "" if failure is None else type(failure).__name__
+                call.trail.append((statement, progress.began, time.monotonic(), kind))
 
     async def _fetch_in_transaction(
         self, connection: Connection, progress: _Progress, statement: str, arguments: tuple[Any, ...], seconds: float

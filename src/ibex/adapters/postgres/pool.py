@@ -105,6 +105,8 @@ class Pool:
         self._failed_at = 0.0
         self._reminded_at = 0.0
         self._cause: BaseException | None = None
+        self.released_total = 0
+        """How often a connection came back, that is how many statements have been sent."""
         self._opened_total = 0
         self._failed_total = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -145,6 +147,7 @@ class Pool:
     def release(self, connection: Connection, *, sound: bool) -> None:
         """Take it back. ``sound``: its statement has ended by itself, with rows or with the server's refusal."""
         self._in_use.discard(connection)
+        self.released_total += 1
         if self._closed and not self._in_use:
             self._all_back.set()
         if connection.is_closed():

@@ -21,6 +21,8 @@ class DatabaseReadiness:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.schema_state = "unknown"
+        """As `ibex migrate status` calls it, when it was last looked at."""
         self._schema_is_good = False
         self._asked_at = float("-inf")
         self._obstacle: str | None = None
@@ -48,5 +50,6 @@ class DatabaseReadiness:
             return why_unreachable(cause).message
         except CONNECT_ERRORS as error:
             return why_unreachable(error).message
+        self.schema_state = state.kind
         self._schema_is_good = state.may_serve
         return None if state.may_serve else state.summary

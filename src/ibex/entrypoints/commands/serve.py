@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import sys
+
+if sys.platform != "win32":
+    import resource
 from typing import Final
 
 import click
@@ -16,6 +19,7 @@ from ibex.adapters.postgres.engine import connect_once
 from ibex.adapters.postgres.reachability import CONNECT_ERRORS, why_unreachable
 from ibex.adapters.postgres.schema.state import SchemaState, read_schema_state
 from ibex.entrypoints import exit_codes
+from ibex.entrypoints.http.protocol import BoundedProtocol
 from ibex.entrypoints.logs import configure_logs
 from ibex.settings import Settings, load_settings
 
@@ -25,7 +29,8 @@ KEEP_ALIVE_SECONDS: Final = 75
 MAX_CONNECTIONS: Final = 4000
 """Open connections of one worker. Beyond it uvicorn answers 503 before the application is asked."""
 BACKLOG: Final = 2048
-MAX_HEADER_BYTES: Final = 32 * 1024
+SPARE_FILES: Final = 128
+"""Open files that are not connections of clients: the pool's, the log, the listening socket."""
 
 log = structlog.get_logger("ibex.serve")
 
@@ -62,7 +67,7 @@ def server_config(settings: Settings) -> uvicorn.Config:
         port=settings.port,
         workers=settings.workers,
         loop="asyncio" if sys.platform == "win32" else "uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         interface="asgi3",
         lifespan="on",
@@ -74,10 +79,21 @@ def server_config(settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=connections_allowed(),
         backlog=BACKLOG,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
+
+
+def connections_allowed() -> int:
+    """MAX_CONNECTIONS, or what the system's limit of open files leaves for them; that is raised as far as it goes."""
+    if sys.platform == "win32":
+        return MAX_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, max(1, soft - SPARE_FILES))
 
 
 def _refuse_unusable_schema(settings: Settings) -> None:

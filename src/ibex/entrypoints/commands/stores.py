@@ -11,12 +11,17 @@ import msgspec
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.identity.opening import OpenStore
 from ibex.domain.shared.errors import DomainError
+from ibex.entrypoints.commands.archives import export, import_
 from ibex.entrypoints.commands.registry import refuse, with_registry
 
 
 @click.group()
 def stores() -> None:
-    """Open and list stores."""
+    """Open, list, export and import stores."""
+
+
+stores.add_command(export)
+stores.add_command(import_)
 
 
 @stores.command()

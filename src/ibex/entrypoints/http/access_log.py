@@ -29,6 +29,8 @@ class AccessLog:
         }
         if exchange.code:
             fields["code"] = exchange.code
+        if exchange.call.retries:
+            fields["database_retries"] = exchange.call.retries
         if status == 0:
             log.error("request", **fields)
         elif status >= 500 or status in (401, 429):
@@ -44,6 +46,8 @@ class AccessLog:
 def _ids(exchange: Exchange) -> dict[str, Any]:
     """What the other lines of the request get from its context."""
     ids: dict[str, Any] = {"event": "request", "request_id": exchange.request_id}
+    if exchange.trace_id:
+        ids["trace_id"] = exchange.trace_id
     if exchange.actor is not None:
         ids["store_id"] = exchange.actor.store.id
         ids["operator_id"] = exchange.actor.operator_id

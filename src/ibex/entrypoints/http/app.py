@@ -19,11 +19,13 @@ from ibex.entrypoints.http.docs import docs_handlers
 from ibex.entrypoints.http.edge import Edge, Observer
 from ibex.entrypoints.http.events import EventsController
 from ibex.entrypoints.http.exchange import Call, NoDatabase
+from ibex.entrypoints.http.export import ExportController
 from ibex.entrypoints.http.health import MeController, health_controller
 from ibex.entrypoints.http.invoices import InvoicesController
 from ibex.entrypoints.http.ledger import LedgerController
 from ibex.entrypoints.http.lifecycle import Lifecycle
 from ibex.entrypoints.http.limits import EdgeLimits
+from ibex.entrypoints.http.metrics import Metrics, metrics_handlers
 from ibex.entrypoints.http.people import OperatorsController, StoreController, TokensController
 from ibex.entrypoints.http.problems import exception_handlers
 from ibex.entrypoints.http.products import ProductsController
@@ -37,6 +39,7 @@ from ibex.entrypoints.http.services import Services
 from ibex.entrypoints.http.shifts import ShiftsController
 from ibex.entrypoints.http.statements import ReceivablesController, StatementsController
 from ibex.entrypoints.http.stock import StockController
+from ibex.entrypoints.http.tracing import Tracer
 from ibex.entrypoints.http.usage import UsageController
 from ibex.entrypoints.http.webhooks import DeliveriesController, WebhooksController
 
@@ -64,6 +67,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     WebhooksController,
     DeliveriesController,
     UsageController,
+    ExportController,
 )
 """One controller per area. Add yours here."""
 
@@ -84,6 +88,8 @@ def create_app(
     observers: tuple[Observer, ...] = (),
     outages: tuple[type[Exception], ...] = (),
     begin_call: Callable[[float], Call] = NoDatabase,
+    metrics: Metrics | None = None,
+    tracer: Tracer | None = None,
     behind_proxy: bool = False,
 ) -> Edge:
     """The ASGI application. ``outages`` are the database driver's exceptions that mean it is not there;
@@ -101,7 +107,12 @@ def create_app(
     )
     everything = documented_handlers(controllers, lifecycle)
     api = Litestar(
-        route_handlers=[*everything, *docs_handlers(everything), *page_handlers(authenticator)],
+        route_handlers=[
+            *everything,
+            *docs_handlers(everything),
+            *page_handlers(authenticator),
+            *metrics_handlers(metrics),
+        ],
         before_request=admission.admit,
         exception_handlers=exception_handlers(outages),
         request_class=ApiRequest,
@@ -111,7 +122,9 @@ def create_app(
         logging_config=None,
     )
     plan_routes(api)
-    return Edge(
+    if metrics is not None:
+        observers = (metrics, *observers)
+    edge = Edge(
         api,
         services,
         limits=limits,
@@ -119,4 +132,8 @@ def create_app(
         lifecycle=lifecycle,
         behind_proxy=behind_proxy,
         observers=(AccessLog(), *observers),
+        tracer=tracer,
     )
+    if metrics is not None:
+        metrics.in_flight = lambda: edge.in_flight
+    return edge

@@ -28,6 +28,7 @@ from ibex.entrypoints.http.problems import (
 )
 from ibex.entrypoints.http.refusals import Refusal
 from ibex.entrypoints.http.services import Services
+from ibex.entrypoints.http.tracing import Trace, Tracer, trace_id_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -72,10 +73,13 @@ class Edge:
         begin_call: Callable[[float], Call] = NoDatabase,
         behind_proxy: bool,
         observers: tuple[Observer, ...] = (),
+        tracer: Tracer | None = None,
     ) -> None:
         """``behind_proxy``: Railway's edge is in front, sets X-Real-IP, and speaks TLS with the client."""
+        self._tracer = tracer
         self.app = app
         self.in_flight = 0
+        self.buffered_bytes = 0
         self._services = services
         self._limits = limits
         self._lifecycle = lifecycle
@@ -107,6 +111,7 @@ class Edge:
         exchange.attach(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        trace = self._trace(exchange, scope)
         outgoing = self._outgoing(exchange, send)
         work = _Work(self, scope, exchange, receive)
         try:
@@ -123,8 +128,17 @@ class Edge:
         finally:
             work.end()
             seconds = time.monotonic() - started
+            if trace is not None:
+                trace.end(exchange, scope)
             for observer in self._observers:
                 observer.answered(exchange, scope, seconds)
+
+    def _trace(self, exchange: Exchange, scope: Scope) -> Trace | None:
+        trace = None if self._tracer is None else self._tracer.begin(exchange, scope)
+        exchange.trace_id = trace_id_of(exchange.raw_headers) if trace is None else trace.trace_id
+        if exchange.trace_id:
+            structlog.contextvars.bind_contextvars(trace_id=exchange.trace_id)
+        return trace
 
     async def _refuse(self, scope: Scope, exchange: Exchange, send: Send, refusal: Refusal) -> None:
         if exchange.status:
@@ -183,6 +197,12 @@ class Edge:
         """Counts a request out."""
         self.in_flight -= 1
 
+    def buffer(self, size: int) -> None:
+        """Counts bytes of a body in. Raises Refusal (overloaded) if there are as many as there may be."""
+        if size and self.buffered_bytes + size > self._limits.buffered_bytes:
+            raise Refusal("overloaded", "There is no room for more bodies now. Nothing was done; try again.")
+        self.buffered_bytes += size
+
     @property
     def body_seconds(self) -> float:
         """How long a body may take to arrive."""
@@ -192,7 +212,7 @@ class Edge:
 class _Work:
     """A request's place among those in flight, taken when its body is there: slow senders take none."""
 
-    __slots__ = ("_counted", "_edge", "_exchange", "_receive", "_scope", "receive")
+    __slots__ = ("_buffered", "_counted", "_edge", "_exchange", "_receive", "_scope", "receive")
 
     def __init__(self, edge: Edge, scope: Scope, exchange: Exchange, receive: Receive) -> None:
         self._edge = edge
@@ -200,6 +220,7 @@ class _Work:
         self._exchange = exchange
         self._receive = receive
         self._counted = False
+        self._buffered = 0
         self.receive: Receive = receive
 
     def begin(self) -> None:
@@ -210,6 +231,7 @@ class _Work:
             self.receive = self._receive_body
 
     def end(self) -> None:
+        self._edge.buffered_bytes -= self._buffered
         if self._counted:
             self._edge.leave()
 
@@ -228,6 +250,9 @@ class _Work:
             ) from None
         if message["type"] == "http.disconnect":
             raise Refusal("bad_request", "The connection was closed before the body was there.")
+        size = len(message.get("body", b""))
+        self._edge.buffer(size)
+        self._buffered += size
         if not self._counted and not message.get("more_body", False):
             self._count()
         return message

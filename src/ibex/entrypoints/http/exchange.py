@@ -23,6 +23,10 @@ class Call(Protocol):
     statements: int
     """Sent to the database so far."""
     retries: int
+    traced: bool
+    """Whether somebody wants the trail."""
+    trail: list[tuple[str, float, float, str]]
+    """Of each statement: its text, when it began and ended (monotonic seconds), and the class of its error."""
 
 
 class NoDatabase:
@@ -32,6 +36,8 @@ class NoDatabase:
         self.deadline = deadline
         self.statements = 0
         self.retries = 0
+        self.traced = False
+        self.trail: list[tuple[str, float, float, str]] = []
 
 
 class Exchange:
@@ -50,6 +56,7 @@ class Exchange:
         "services",
         "started",
         "status",
+        "trace_id",
     )
 
     def __init__(
@@ -74,6 +81,8 @@ class Exchange:
         self.actor: Actor | None = None
         self.body: bytes | None = None
         """The request's body, once it was read."""
+        self.trace_id = ""
+        """The trace that the request belongs to, where there is one."""
         self.status = 0
         self.code = ""
         """The problem's code, where the answer is a problem."""

@@ -11,6 +11,8 @@ class EdgeLimits:
 
     body_bytes: int = 1024 * 1024
     """A route may take more with ``request_max_body_size=...``."""
+    buffered_bytes: int = 64 * 1024 * 1024
+    """Bodies of all requests together, as far as they have come; more are refused at once."""
     body_seconds: float = 10.0
     """From the first byte of the request to the last of its body."""
     request_seconds: float = 25.0

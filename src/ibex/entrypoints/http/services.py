@@ -38,6 +38,7 @@ from ibex.domain.identity.people import (
 )
 from ibex.domain.identity.ports import PeopleRepository, TokenReader
 from ibex.domain.identity.sessions import OpenReportSession, SessionStore
+from ibex.domain.leaving.use_cases import ExportStore
 from ibex.domain.ledger.ageing import ReadAgeing
 from ibex.domain.ledger.queries import LedgerQueries
 from ibex.domain.reporting.queries import ReportQueries
@@ -141,3 +142,4 @@ class Services:
     webhook_queries: WebhookQueries
 
     read_usage: ReadUsage
+    export_store: ExportStore

@@ -1,0 +1,1 @@
+"""A store's whole data as an archive, and back."""
