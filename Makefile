@@ -52,8 +52,9 @@ fingerprint: setup ## write migrations/fingerprint.json anew, after a revision w
 audit: setup ## known vulnerabilities of what is shipped, and secrets in what is tracked
 	@PATH="$$PWD/.tools/bin:$$PATH" $(BIN)/python -m ibex_devtools.audit
 
-fuzz: setup ## schemathesis over every route, longer than in the tests; FUZZ=N requests for each (default 100)
+fuzz: setup ## schemathesis over every route (FUZZ=N requests for each, default 100), hypothesis over every parser
 	@$(BIN)/python -m pytest -n 0 -s --fuzz-examples=$(or $(FUZZ),100) --timeout=5400 tests/api/test_contract.py -k surprises
+	@$(BIN)/python -m pytest -n 0 -s --fuzz-examples=$(or $(FUZZ),100) --timeout=5400 tests/unit/fuzz
 
 bench: ## measure the hot paths next to what the database alone can do; ARGS="--quick" for under 3 minutes
 	@dev-tools/bootstrap.sh bench

@@ -9,6 +9,7 @@ token that was valid lately is not, so that nobody can lock out a shop from behi
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -46,6 +47,7 @@ class FailureLimiter:
 
     def seconds_to_wait(self, address: str) -> int:
         """0, or how long the address has to wait."""
+        address = caller_of(address)
         window = self._windows.get(address)
         if window is None:
             return 0
@@ -57,10 +59,23 @@ class FailureLimiter:
 
     def failed(self, address: str) -> None:
         """One more failure."""
+        address = caller_of(address)
         window = self._windows.setdefault(address, _Window(self._monotonic(), 0))
         window.failures += 1
         if len(self._windows) > MAX_ADDRESSES:
             self._windows.popitem(last=False)
+
+
+def caller_of(address: str) -> str:
+    """What counts as one caller: an IPv4 address, or the /64 of an IPv6 one, of which a caller has all addresses."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    mapped = parsed.ipv4_mapped
+    return str(mapped) if mapped is not None else str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
 @dataclass(slots=True)

@@ -57,7 +57,8 @@ def view(request: ApiRequest, document: View, *, version: int | None = None, mov
     if version is None:
         return Response(body, media_type="application/json")
     tag = etag_of(version, body if moving else b"")
-    headers = {"etag": tag, "cache-control": REVALIDATE}
+    # /v1/store is another document for another store's token, and may be at the same version.
+    headers = {"etag": tag, "cache-control": REVALIDATE, "vary": "authorization"}
     if _knows(request.exchange.header(b"if-none-match"), tag):
         return Response(b"", status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)

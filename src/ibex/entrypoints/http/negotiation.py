@@ -14,10 +14,12 @@ HTML: Final = "text/html"
 
 def chosen(request: ApiRequest, offered: Sequence[str]) -> str:
     """The best of the offered types; the first one where anything goes. Raises Refusal (not_acceptable)."""
-    accept = request.accept
     if not request.exchange.header(b"accept"):
         return offered[0]
-    best = accept.best_match(list(offered))
+    try:
+        best = request.accept.best_match(list(offered))
+    except OverflowError:  # a weight that is infinite
+        best = None
     if best is None:
         raise Refusal("not_acceptable", f"Accept one of {', '.join(offered)}.")
     return next(kind for kind in offered if kind == best)
