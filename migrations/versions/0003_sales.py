@@ -89,7 +89,7 @@ CREATE INDEX invoices_by_status ON ibex.invoices (store_id, status, created_at, 
 CREATE INDEX invoices_by_customer ON ibex.invoices (store_id, customer_id, created_at, id) WHERE customer_id IS NOT NULL;
 CREATE INDEX invoices_owed ON ibex.invoices (store_id, customer_id, business_date, number) WHERE status = 'UNPAID';
 CREATE INDEX invoices_by_shift ON ibex.invoices (store_id, shift_id) WHERE shift_id IS NOT NULL;
-CREATE INDEX invoices_by_day ON ibex.invoices (store_id, business_date, number) WHERE number IS NOT NULL;
+CREATE INDEX invoices_by_day ON ibex.invoices (store_id, business_date, number);
 
 CREATE TABLE ibex.invoice_lines (
   store_id uuid NOT NULL,
