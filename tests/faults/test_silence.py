@@ -140,7 +140,7 @@ async def test_a_long_outage_is_a_503_for_everybody_in_time_and_ends_when_it_end
     stage: Stage, full: bool, report: Callable[[Row], None]
 ) -> None:
     tally = Tally()
-    seconds = 60.0 if full else 18.0
+    seconds = 60.0 if full else 6.0
     ends = time.monotonic() + seconds
 
     async def ask_on(till_number: int) -> None:
@@ -156,7 +156,7 @@ async def test_a_long_outage_is_a_503_for_everybody_in_time_and_ends_when_it_end
     assert set(tally.failures) == {"503 temporarily_unavailable"}
     # At first the outage is bridged for as long as connecting may take; from then on nobody waits for long.
     assert tally.slowest_seconds < 15 + SLACK_SECONDS
-    assert tally.answers[503, "temporarily_unavailable"] > seconds - 16
+    assert tally.answers[503, "temporarily_unavailable"] >= 4
     await stage.till(tally).sell(stage.sale("after"), "after")
     recovery = tally.first_good_after(over)
     assert recovery is not None
