@@ -40,6 +40,7 @@ class Service:
     base_url: str
     http: httpx.AsyncClient
     database: Database
+    stores: PostgresStores
     database_url: str
 
 
@@ -119,8 +120,7 @@ class Shop:
         self, role: Role, *, operator: str = "Somebody", scopes: frozenset[Permission] | None = None
     ) -> Api:
         """A new token, of a new operator where there is none of that name."""
-        registry = PostgresStores(self.service.database)
-        issue = IssueToken(registry, SystemSecrets(), SystemClock(), Uuid7Source())
+        issue = IssueToken(self.service.stores, SystemSecrets(), SystemClock(), Uuid7Source())
         _, _, secret = await issue(self.store_id, operator=operator, role=role, scopes=scopes)
         return Api(self.service.http, secret.text)
 
@@ -193,7 +193,7 @@ class Shop:
 
 async def open_shop(service: Service, **fields: Any) -> Shop:
     """A new store, through the use case that the command line calls."""
-    open_store = OpenStore(PostgresStores(service.database), SystemSecrets(), SystemClock(), Uuid7Source())
+    open_store = OpenStore(service.stores, SystemSecrets(), SystemClock(), Uuid7Source())
     given = {"name": "Corner shop", "currency": "EUR", "time_zone": "Europe/Rome", "owner": "Ada"}
     opened = await open_store(**(given | fields))
     return Shop(

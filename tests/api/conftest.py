@@ -16,6 +16,7 @@ import pytest
 import structlog
 import uvicorn
 
+from ibex.adapters.postgres.stores import open_stores
 from ibex.bootstrap import open_database, running
 from ibex.entrypoints.http.late import LateApp
 from ibex.settings import Settings
@@ -79,10 +80,12 @@ async def service_on(environment: dict[str, str], cwd: Path) -> AsyncIterator[Se
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with (
         open_database(settings) as database,
+        open_stores(settings.database) as stores,
         served(LateApp(lambda: running(settings))) as base_url,
         httpx.AsyncClient(base_url=base_url, limits=limits, timeout=60, trust_env=False) as http,
     ):
-        yield Service(base_url=base_url, http=http, database=database, database_url=environment["DATABASE_URL"])
+        url = environment["DATABASE_URL"]
+        yield Service(base_url=base_url, http=http, database=database, stores=stores, database_url=url)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from ibex.adapters.postgres.stores import PostgresStores
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.identity.model import PERMISSIONS_BY_ROLE, Permission, Role
 from ibex.domain.identity.opening import IssueToken
@@ -97,7 +96,7 @@ async def test_a_token_without_scopes_may_nothing_that_needs_a_permission(shop: 
 
 
 async def _tokens_that_are_not_valid(shop: Shop) -> dict[str, str | None]:
-    registry = PostgresStores(shop.service.database)
+    registry = shop.service.stores
     issue = IssueToken(registry, SystemSecrets(), SystemClock(), Uuid7Source())
     _, token, revoked = await issue(shop.store_id, operator="gone", role=Role.OWNER)
     await registry.revoke(shop.store_id, token.id, SystemClock().now())

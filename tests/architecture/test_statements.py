@@ -57,5 +57,4 @@ def test_an_exception_that_nothing_needs_is_found(tree: Tree) -> None:
     assert {v.file for v in unused_exceptions(tree({FILE: ""}))} == {
         "src/ibex/adapters/postgres/tokens.py",
         "src/ibex/adapters/postgres/sessions.py",
-        "src/ibex/adapters/postgres/stores.py",
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from ibex.adapters.postgres.batches import PostgresBatches
 from ibex.adapters.postgres.catalog import PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import Database
@@ -14,7 +15,7 @@ from ibex.adapters.postgres.debts import PostgresDebts
 from ibex.adapters.postgres.invoices import PostgresInvoices
 from ibex.adapters.postgres.journal import PostgresJournal
 from ibex.adapters.postgres.shifts import PostgresShifts
-from ibex.adapters.postgres.stores import PostgresStores
+from ibex.adapters.postgres.stores import PostgresStores, open_stores
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.bootstrap import open_database
 from ibex.domain.catalog.ports import ProductReader, ProductRepository
@@ -22,12 +23,14 @@ from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.drawer.ports import ShiftRepository
 from ibex.domain.identity.model import Actor, Role
 from ibex.domain.identity.opening import OpenStore
+from ibex.domain.sales.offline import BatchJournal
 from ibex.domain.sales.ports import InvoiceRepository
 from ibex.domain.sales.receivables import DebtReader
 from ibex.domain.shared.ids import IdSource
 from ibex.domain.shared.journal import Journal
 from ibex.settings import Settings
 from ibex_devtools.sandbox import Cluster
+from tests.fakes.batches import FakeBatches
 from tests.fakes.books import Books
 from tests.fakes.journal import FakeJournal
 from tests.fakes.people import make_actor
@@ -42,6 +45,7 @@ class World:
     name: str
     actor: Actor
     journal: Journal
+    batches: BatchJournal
     reader: ProductReader
     products: ProductRepository
     customers: CustomerRepository
@@ -53,30 +57,40 @@ class World:
 
 
 @pytest.fixture(scope="session")
+def settings(cluster: Cluster, database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Of this worker's database."""
+    environment = cluster.environment(database_name) | {"IBEX_POOL_SIZE": "4"}
+    return Settings.from_environ(environment, cwd=tmp_path_factory.mktemp("cwd"))
+
+
+@pytest.fixture(scope="session")
 async def database(
-    cluster: Cluster,
-    database_name: str,
+    settings: Settings,
     anyio_backend: str,  # noqa: ARG001 (one event loop for the session)
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Database]:
     """This worker's database."""
-    settings = Settings.from_environ(
-        cluster.environment(database_name) | {"IBEX_POOL_SIZE": "4"}, cwd=tmp_path_factory.mktemp("cwd")
-    )
     async with open_database(settings) as opened:
         yield opened
 
 
+@pytest.fixture
+async def stores(settings: Settings) -> AsyncIterator[PostgresStores]:
+    """The registry of the stores in it."""
+    async with open_stores(settings.database) as registry:
+        yield registry
+
+
 @pytest.fixture(params=["fakes", "postgres"])
-async def world(request: pytest.FixtureRequest, database: Database) -> World:
+async def world(request: pytest.FixtureRequest, database: Database, stores: PostgresStores) -> World:
     """One of the two."""
     if request.param == "fakes":
         books = Books()
-        products = FakeProducts(books)
+        products, journal = FakeProducts(books), FakeJournal(books)
         return World(
             name="fakes",
             actor=make_actor(),
-            journal=FakeJournal(books),
+            journal=journal,
+            batches=FakeBatches(journal),
             reader=products,
             products=products,
             customers=FakeCustomers(books),
@@ -86,15 +100,15 @@ async def world(request: pytest.FixtureRequest, database: Database) -> World:
             clock=FakeClock(),
             ids=FakeIds(),
         )
-    return await _on_postgres(database)
+    return await _on_postgres(database, stores)
 
 
-async def _on_postgres(database: Database) -> World:
+async def _on_postgres(database: Database, stores: PostgresStores) -> World:
     # Keys of the day before are forgotten by the server's clock, so this one begins with it.
     clock, ids = FakeClock(SystemClock().now()), Uuid7Source()
-    open_store = OpenStore(PostgresStores(database), SystemSecrets(), clock, ids)
+    open_store = OpenStore(stores, SystemSecrets(), clock, ids)
     opened = await open_store(name="Shop", currency="EUR", time_zone="Europe/Rome", owner="Ada")
-    products = PostgresProducts(database)
+    products, journal = PostgresProducts(database), PostgresJournal(database)
     return World(
         name="postgres",
         actor=Actor(
@@ -104,7 +118,8 @@ async def _on_postgres(database: Database) -> World:
             role=Role.OWNER,
             token_id=opened.token.id,
         ),
-        journal=PostgresJournal(database),
+        journal=journal,
+        batches=PostgresBatches(database, journal),
         reader=RememberedProducts(products),
         products=products,
         customers=PostgresCustomers(database),

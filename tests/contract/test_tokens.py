@@ -19,11 +19,11 @@ NOW = SystemClock().now()
 class Shop:
     """A store with one operator, and tokens as a test wants them."""
 
-    def __init__(self, database: Database, store_id: StoreId, operator: Operator) -> None:
+    def __init__(self, database: Database, stores: PostgresStores, store_id: StoreId, operator: Operator) -> None:
         self.database = database
         self.store_id = store_id
         self.operator = operator
-        self.stores = PostgresStores(database)
+        self.stores = stores
         self.tokens = PostgresTokens(database)
 
     async def token(
@@ -47,12 +47,12 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(database: Database) -> Shop:
-    opening = OpenStore(PostgresStores(database), SystemSecrets(), SystemClock(), Uuid7Source())
+async def shop(database: Database, stores: PostgresStores) -> Shop:
+    opening = OpenStore(stores, SystemSecrets(), SystemClock(), Uuid7Source())
     opened = await opening(name="Shop", currency="KWD", time_zone="Asia/Kuwait", owner="Ada")
     operator = Operator(id=OperatorId(uuid4()), store_id=opened.store.id, name="Ben", role=Role.CASHIER)
-    await PostgresStores(database).add_operator(operator, NOW)
-    return Shop(database, opened.store.id, operator)
+    await stores.add_operator(operator, NOW)
+    return Shop(database, stores, opened.store.id, operator)
 
 
 async def test_a_token_leads_to_its_operator_and_store(shop: Shop) -> None:

@@ -161,7 +161,7 @@ def _read_host(hostport: str) -> tuple[str, int]:
         port = tail[1:] if tail else ""
     else:
         host, _, port = hostport.partition(":")
-    if port and not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+    if port and not (re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
         raise ConfigurationError(
             "IBEX-E104",
             "DATABASE_URL has a port that is no number from 1 to 65535.",

@@ -16,7 +16,7 @@ from typing import Any, Final
 import httpx
 
 from ibex.adapters.postgres.database import Database
-from ibex.adapters.postgres.stores import PostgresStores
+from ibex.adapters.postgres.stores import open_stores
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.bootstrap import open_database
 from ibex.domain.identity.opening import OpenStore
@@ -164,17 +164,22 @@ def trusting(cluster: Cluster) -> Iterator[None]:
 @asynccontextmanager
 async def behind_the_scenes(stage: Stage) -> AsyncIterator[Database]:
     """The same database, past the stand-in and the service."""
-    settings = Settings.from_environ(stage.cluster.environment(stage.database) | {"IBEX_POOL_SIZE": "2"}, cwd=stage.cwd)
     with trusting(stage.cluster):
-        async with open_database(settings) as database:
+        async with open_database(_settings(stage)) as database:
             yield database
+
+
+def _settings(stage: Stage) -> Settings:
+    environment = stage.cluster.environment(stage.database) | {"IBEX_POOL_SIZE": "2"}
+    return Settings.from_environ(environment, cwd=stage.cwd)
 
 
 async def with_a_new_store(ground: Stage) -> Stage:
     """The same stage, with a store that nobody else uses, and products in it."""
-    async with behind_the_scenes(ground) as database:
-        open_store = OpenStore(PostgresStores(database), SystemSecrets(), SystemClock(), Uuid7Source())
-        opened = await open_store(name="Corner shop", currency="EUR", time_zone="Europe/Rome", owner="Ada")
+    with trusting(ground.cluster):
+        async with open_stores(_settings(ground).database) as stores:
+            open_store = OpenStore(stores, SystemSecrets(), SystemClock(), Uuid7Source())
+            opened = await open_store(name="Corner shop", currency="EUR", time_zone="Europe/Rome", owner="Ada")
     stage = replace(ground, store_id=opened.store.id, token=opened.secret.text, products=[])
     headers = {"authorization": f"Bearer {stage.token}"}
     for number in range(PRODUCTS):

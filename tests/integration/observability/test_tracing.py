@@ -140,7 +140,7 @@ async def test_a_sampled_out_request_is_not_sent(service: Service, collector: Co
     ],
 )
 def test_what_turns_traces_on(tmp_path: Path, variables: dict[str, str], wanted: bool) -> None:
-    url = "postgresql://u:secret@ep-x-1.eu-central-1.aws.neon.tech/db?sslmode=require"
+    url = "postgresql://u:S3cr3t@ep-x-1.eu-central-1.aws.neon.tech/db?sslmode=require"
     assert Settings.from_environ({"DATABASE_URL": url} | variables, cwd=tmp_path).tracing is wanted
 
 

@@ -37,7 +37,8 @@ def test_only_goods_sold_for_a_price_count(tmp_path: Path) -> None:
         row("A7", price="11062.06"),
     )
     assert [sale.number for sale in book.sales] == ["1", "A7"]
-    assert (book.total, book.skipped) == (Decimal("11063.06"), 5)
+    # C2 gives goods back, which is a matter of its own; the other four are left out.
+    assert (book.total, book.skipped) == (Decimal("11063.06"), 4)
 
 
 def test_lines_are_rounded_half_up_to_the_cent_one_by_one(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ REFUSED: list[tuple[str, str | None, Mapping[str, str], str]] = [
     ("a NUL byte", f"postgresql://{USER}:S3cr3t%00pw@{NEON}/neondb", {}, "IBEX-E104"),
     ("a word for a port", url(f"{NEON}:port"), {}, "IBEX-E104"),
     ("a port out of range", url(f"{NEON}:70000"), {}, "IBEX-E104"),
+    ("a port of more digits than Python converts", url(f"{NEON}:{'9' * 5000}"), {}, "IBEX-E104"),
     ("user and password swapped with the host", f"postgresql://{USER}@S3cr3t:{NEON}/db", {}, "IBEX-E105"),
     ("no password", f"postgresql://{USER}@{NEON}/neondb", {}, "IBEX-E105"),
     ("no user", f"postgresql://:{ENCODED}@{NEON}/neondb", {}, "IBEX-E105"),

@@ -15,6 +15,7 @@ import click
 from ibex_devtools.bench import machine, plan, report
 from ibex_devtools.bench.far import CASES as FAR_CASES
 from ibex_devtools.bench.far import far
+from ibex_devtools.bench.growth import growth
 from ibex_devtools.bench.scale import scale
 from ibex_devtools.bench.serving import ROOT, BenchError
 from ibex_devtools.bench.startup import startup
@@ -51,7 +52,9 @@ def main(*, quick: bool, only: str, out: Path | None) -> None:
     target.mkdir(parents=True, exist_ok=True)
     last = report.committed(ROOT)
     (target / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    report.write(results, target, document=ROOT / "docs" / "PERFORMANCE.md" if whole and out is None else None)
+    document = ROOT / "docs" / "PERFORMANCE.md" if whole and out is None else None
+    if not report.write(results, target, document=document):
+        _say("no plot: matplotlib is not installed; make bench installs it")
     _say(report.text(results))
     _say(report.comparison(last, results))
     _say(f"{results['seconds']} s; written to {target}")
@@ -66,6 +69,7 @@ def _measure(chosen: plan.Plan) -> dict[str, Any]:
             ("near", "Next to the database", NEAR, near),
             ("far", "5 ms away", FAR_CASES, far),
             ("scale", "More processes", frozenset(), scale),
+            ("growth", "As the books grow", frozenset({"export"}), growth),
         ]
         for name, title, cases, measure in parts:
             if chosen.wants_part(name, cases):

@@ -34,7 +34,7 @@ def full(only: frozenset[str]) -> Plan:
         quick=False,
         repeats=5,
         headline_seconds=10,
-        case_seconds=3,
+        case_seconds=2,
         growth_entries=10_000_000,
         export_entries=1_000_000,
         only=only,

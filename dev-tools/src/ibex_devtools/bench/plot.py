@@ -11,10 +11,15 @@ _COLOURS: Final = {"floor_4": "#c9ced6", "floor_16": "#aab2bd", "ibex": "#1f6feb
 _OTHER: Final = "#8957e5"
 
 
-def draw(results: dict[str, Any], target: Path) -> None:
-    """Rates of sale and read as bars with their spread, and the far latencies, as `plot.svg`."""
-    import matplotlib as mpl  # noqa: PLC0415 - only a run that draws needs it
+def draw(results: dict[str, Any], target: Path) -> bool:
+    """Rates of sale and read as bars with their spread, and the far latencies, as `plot.svg`.
 
+    False where matplotlib is not there: figures that took so long are not to be lost for want of a picture.
+    """
+    try:
+        import matplotlib as mpl  # noqa: PLC0415 - only a run that draws needs it
+    except ImportError:
+        return False
     mpl.use("Agg")
     mpl.rcParams["svg.hashsalt"] = "ibex"
     from matplotlib import pyplot  # noqa: PLC0415
@@ -23,7 +28,7 @@ def draw(results: dict[str, Any], target: Path) -> None:
     groups = [(near[name], "per_second") for name in ("sale", "sale_hot", "read_invoice") if name in near]
     groups += [(far[name], "p50") for name in ("sale",) if name in far]
     if not groups:
-        return
+        return True
     figure, axes = pyplot.subplots(1, len(groups), figsize=(3.6 * len(groups), 3.4), squeeze=False)
     for axis, (case, key) in zip(axes[0], groups, strict=True):
         _bars(axis, case["contenders"], key)
@@ -32,6 +37,7 @@ def draw(results: dict[str, Any], target: Path) -> None:
     figure.tight_layout()
     figure.savefig(target / "plot.svg", metadata={"Date": None})
     pyplot.close(figure)
+    return True
 
 
 def _bars(axis: Any, contenders: dict[str, Any], key: str) -> None:

@@ -25,14 +25,17 @@ def committed(root: Path) -> dict[str, Any] | None:
     return found
 
 
-def write(results: dict[str, Any], target: Path, *, document: Path | None) -> None:
-    """Tables and plot beside the results, and the tables into the document that has their markers."""
+def write(results: dict[str, Any], target: Path, *, document: Path | None) -> bool:
+    """Tables and plot beside the results, and the tables into the document that has their markers.
+
+    False where the plot could not be drawn.
+    """
     made = tables(results)
     text = "\n\n".join(f"## {name}\n\n{table}" for name, table in made.items())
     (target / "tables.md").write_text(text + "\n")
-    plot.draw(results, target)
     if document is not None and document.exists():
         document.write_text(filled(document.read_text(), made))
+    return plot.draw(results, target)
 
 
 def filled(text: str, made: dict[str, str]) -> str:

@@ -35,7 +35,7 @@ def judged(results: Results) -> Iterator[Judged]:
     yield from _throughput(near)
     yield from _latency(near, far)
     yield from _growth(results)
-    yield from _rest(results, near)
+    yield from _rest(results)
 
 
 def _round_trips(far: Results) -> Iterator[Judged]:
@@ -112,9 +112,8 @@ def _growth(results: Results) -> Iterator[Judged]:
             yield Judged(f"{case['title']}, {span}", "at most 1.3 times", f"{number(times, 3)} times", times <= 1.3)
 
 
-def _rest(results: Results, near: Results) -> Iterator[Judged]:
-    del near
-    export = results.get("export")
+def _rest(results: Results) -> Iterator[Judged]:
+    export = results.get("growth", {}).get("export")
     if export:
         rate, memory = export["rows_per_second"], export["memory_above_idle_mib"]
         yield Judged("CSV export, rows a second", "at least 100,000", number(rate), rate >= 100_000)

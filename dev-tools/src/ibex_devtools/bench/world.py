@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from ibex.adapters.postgres.stores import PostgresStores
+from ibex.adapters.postgres.stores import open_stores
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.bootstrap import open_database
 from ibex.domain.identity.model import Role
@@ -49,6 +49,7 @@ class Shop:
     barcodes: list[str] = field(default_factory=list)
     customer: str = ""
     """Buys on credit, and never pays."""
+    owner: str = ""
 
 
 @dataclass(slots=True)
@@ -61,17 +62,23 @@ class World:
 
 def make_world(environment: dict[str, str]) -> World:
     """Opens the stores on a schema that is current."""
-    return asyncio.run(_make(environment))
+    shops = asyncio.run(_make(environment, STORES + 1))
+    return World(hot=shops[0], many=shops[1:])
 
 
-async def _make(environment: dict[str, str]) -> World:
+def make_shop(environment: dict[str, str]) -> Shop:
+    """One store with all its tills."""
+    return asyncio.run(_make(environment, 1))[0]
+
+
+async def _make(environment: dict[str, str], count: int) -> list[Shop]:
     settings = Settings.from_environ(environment, cwd=Path.cwd())
-    async with open_database(settings) as database:
-        registry, ids, clock, secrets = PostgresStores(database), Uuid7Source(), SystemClock(), SystemSecrets()
+    ids, clock, secrets = Uuid7Source(), SystemClock(), SystemSecrets()
+    async with open_database(settings) as database, open_stores(settings.database) as registry:
         opening = OpenStore(registry, secrets, clock, ids)
         issuing = IssueToken(registry, secrets, clock, ids)
         shops = []
-        for number in range(STORES + 1):
+        for number in range(count):
             opened = await opening(
                 name=f"Store {number}", currency="EUR", time_zone="Europe/Rome", owner=f"Owner {number}"
             )
@@ -79,7 +86,7 @@ async def _make(environment: dict[str, str]) -> World:
             for till in range(TILLS - 1 if number == 0 else 0):
                 _, _, secret = await issuing(opened.store.id, operator=f"Till {till}", role=Role.MANAGER)
                 tokens.append(secret.text)
-            shop = Shop(str(opened.store.id), tokens)
+            shop = Shop(str(opened.store.id), tokens, owner=str(opened.owner.id))
             rows = await database.write(_PRODUCTS, opened.store.id, PRODUCTS, repeatable=False)
             shop.products = [str(row["product_id"]) for row in rows]
             shop.barcodes = [row["barcode"] for row in rows]
@@ -87,7 +94,7 @@ async def _make(environment: dict[str, str]) -> World:
             shop.customer = str(row[0]["id"])
             shops.append(shop)
         await database.write("ANALYZE", repeatable=False)
-    return World(hot=shops[0], many=shops[1:])
+    return shops
 
 
 def headers_of(token: str, *, keyed: bool = False) -> dict[str, str]:

@@ -81,9 +81,10 @@ class Database:
         sound = False
         try:
             yield connection
-            sound = True
+            sound = not connection.is_in_transaction()
         except asyncpg.PostgresError:
-            sound = True
+            # A transaction that was left open must not be the next one's.
+            sound = not connection.is_in_transaction()
             raise
         finally:
             self._pool.release(connection, sound=sound)

@@ -11,12 +11,16 @@ import random
 import socket
 import ssl
 import time
-from typing import Any, Final
+import uuid
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
 from ibex.adapters.postgres.pool import Connection, Pool
 from ibex.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = [
     "Connection",
@@ -25,6 +29,7 @@ __all__ = [
     "connect_once",
     "keep_alive",
     "make_pool",
+    "make_sqlalchemy_engine",
     "tls_context",
 ]
 
@@ -95,6 +100,47 @@ def keep_alive(connection: Connection) -> None:
         for name, level, value in _KEEP_ALIVE:
             if hasattr(socket, name):
                 found.setsockopt(level, getattr(socket, name), value)
+
+
+def make_sqlalchemy_engine(
+    database: DatabaseSettings,
+    *,
+    application_name: str,
+    statement_timeout_seconds: float = 15.0,
+    lock_timeout_seconds: float = 5.0,
+) -> AsyncEngine:
+    """SQLAlchemy's engine for administration, past the pooler: a connection for each transaction, none kept.
+
+    The URL holds no query, which the dialect would hand to asyncpg as it is, and no password: that goes to asyncpg
+    alone, so that nothing that prints the engine or its URL can show it. Statements' parameters, hashes of tokens
+    among them, stay out of the messages of exceptions.
+    """
+    # A second of start-up and 30 MB that the service must not pay for.
+    from sqlalchemy import URL, NullPool  # noqa: PLC0415
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+
+    pooled = database.endpoint == "pooled"
+    arguments = connect_arguments(
+        database,
+        host=database.direct_host,
+        pooled=pooled,
+        application_name=application_name,
+        statement_timeout_seconds=statement_timeout_seconds,
+        lock_timeout_seconds=lock_timeout_seconds,
+    )
+    url = URL.create(
+        "postgresql+asyncpg",
+        username=arguments.pop("user"),
+        host=arguments.pop("host"),
+        port=arguments.pop("port"),
+        database=arguments.pop("database"),
+    )
+    if pooled:
+        # The dialect prepares every statement: never twice under one name, and never kept.
+        arguments["prepared_statement_cache_size"] = 0
+        arguments["prepared_statement_name_func"] = lambda: f"__ibex_{uuid.uuid4()}__"
+    arguments["async_creator_fn"] = _connect_with_retries
+    return create_async_engine(url, poolclass=NullPool, connect_args=arguments, hide_parameters=True)
 
 
 async def connect_direct(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ibex.adapters.postgres.database import Database
+from ibex.adapters.postgres.database import Database, Record
 from ibex.adapters.postgres.queries.conditions import Conditions, page_of
-from ibex.adapters.postgres.stores import operator_of, store_of, token_of
-from ibex.domain.identity.model import ApiToken, Operator, Store
+from ibex.domain.identity.model import ApiToken, Operator, Permission, Role, Store
 from ibex.domain.shared.ids import OperatorId, StoreId, TokenId
+from ibex.domain.shared.money import Currency
 from ibex.domain.shared.paging import Page, PageRequest
 
 
@@ -58,3 +58,49 @@ class PostgresPeople:
         )
         found = [token_of(row) for row in rows]
         return page_of(found, [(t.created_at.isoformat(), str(t.id)) for t in found], page)
+
+
+def store_of(row: Record) -> Store:
+    """A row of ``ibex.stores``."""
+    return Store(
+        id=row["id"],
+        name=row["name"],
+        currency=Currency(row["currency"]),
+        time_zone=row["time_zone"],
+        day_starts_at=row["day_starts_at"],
+        prices_include_tax=row["prices_include_tax"],
+        cash_rounding=row["cash_rounding"],
+        version=row["version"],
+    )
+
+
+def operator_of(row: Record) -> Operator:
+    """A row of ``ibex.operators``."""
+    return Operator(
+        id=row["id"],
+        store_id=row["store_id"],
+        name=row["name"],
+        role=Role(row["role"]),
+        active=row["active"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def token_of(row: Record) -> ApiToken:
+    """A row of ``ibex.api_tokens``."""
+    scopes = row["scopes"]
+    return ApiToken(
+        id=row["id"],
+        store_id=row["store_id"],
+        operator_id=row["operator_id"],
+        label=row["label"],
+        prefix=row["prefix"],
+        secret_hash=row["secret_hash"],
+        scopes=None if scopes is None else frozenset(Permission(scope) for scope in scopes),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+        version=row["version"],
+    )

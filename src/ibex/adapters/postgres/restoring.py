@@ -13,7 +13,6 @@ from ibex.adapters.postgres.archive_tables import EXPORTED, HIDDEN, REPLACED, RE
 from ibex.adapters.postgres.failures import OUTAGES, unavailable
 from ibex.adapters.postgres.pool import Connection
 from ibex.adapters.postgres.snapshots import totals_of
-from ibex.adapters.postgres.stores import GIVE
 from ibex.domain.identity.model import ApiToken
 from ibex.domain.leaving.model import Manifest, TableFile
 from ibex.domain.leaving.ports import ArchiveReader, Restored
@@ -25,6 +24,10 @@ EXISTS: Final = "SELECT 1 FROM ibex.stores s WHERE s.id = $1"
 OWNER: Final = """
 SELECT o.id FROM ibex.operators o WHERE o.store_id = $1 AND o.role = 'OWNER' AND o.active ORDER BY o.created_at, o.id
 LIMIT 1
+"""
+GIVE: Final = """
+INSERT INTO ibex.api_tokens (store_id, id, operator_id, label, prefix, secret_hash, scopes, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 # The import is an act of its own, and comes after the counting: the archive's totals are those of the books without it.
 NOTE: Final = """

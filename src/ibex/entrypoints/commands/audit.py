@@ -11,12 +11,11 @@ import click
 
 from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.queries.audit import PostgresAuditChain
-from ibex.adapters.postgres.stores import PostgresStores
 from ibex.domain.audit.chain import Link, SealAudit, Verdict, VerifyAudit
 from ibex.domain.shared.errors import NotFound
 from ibex.domain.shared.ids import StoreId
 from ibex.entrypoints import exit_codes
-from ibex.entrypoints.commands.registry import with_database
+from ibex.entrypoints.commands.registry import with_database, with_registry
 
 T = TypeVar("T")
 
@@ -74,12 +73,13 @@ def parse_head(text: str) -> Link:
 def _for_each(
     store: UUID | None, work: Callable[[PostgresAuditChain, StoreId], Awaitable[T]]
 ) -> list[tuple[StoreId, T]]:
+    stores = with_registry(lambda registry: registry.stores())
+    ids = [each.id for each in stores if store in (None, each.id)]
+
     async def run(database: Database) -> list[tuple[StoreId, T]]:
-        chain = PostgresAuditChain(database)
-        stores = await PostgresStores(database).stores()
-        ids = [each.id for each in stores if store in (None, each.id)]
         if not ids and store is not None:
             raise NotFound("There is no such store.", field="store")
+        chain = PostgresAuditChain(database)
         return [(each, await work(chain, each)) for each in ids]
 
     return with_database(run)

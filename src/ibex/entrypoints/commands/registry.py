@@ -1,17 +1,17 @@
-"""Running a command against the registry of stores: a small pool, opened and closed around it."""
+"""Running a command against the registry of stores, or the database itself: opened for it, closed behind it."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from typing import NoReturn, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.engine import make_pool
-from ibex.adapters.postgres.stores import PostgresStores
+from ibex.adapters.postgres.stores import PostgresStores, open_stores
 from ibex.domain.shared.errors import DomainError, TemporarilyUnavailable
 from ibex.entrypoints import exit_codes
 from ibex.settings import load_settings
@@ -21,7 +21,12 @@ T = TypeVar("T")
 
 def with_registry(work: Callable[[PostgresStores], Awaitable[T]]) -> T:
     """What ``work`` returns. A refusal ends the command with its sentence and a code of sysexits."""
-    return with_database(lambda database: work(PostgresStores(database)))
+
+    async def run() -> T:
+        async with open_stores(load_settings().database) as registry:
+            return await work(registry)
+
+    return _told(run())
 
 
 def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
@@ -35,8 +40,12 @@ def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
         finally:
             await pool.close(grace_seconds=0)
 
+    return _told(run())
+
+
+def _told(work: Coroutine[Any, Any, T]) -> T:
     try:
-        return asyncio.run(run())
+        return asyncio.run(work)
     except DomainError as error:
         refuse(error)
 
