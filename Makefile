@@ -60,8 +60,9 @@ bench: ## measure the hot paths next to what the database alone can do; ARGS="--
 	@dev-tools/bootstrap.sh bench
 	@$(BIN)/python -m ibex_devtools.bench $(ARGS)
 
-faults: setup ## the whole fault suite: killed servers, lost connections, racing deploys
-	@$(BIN)/python -m pytest --faults=full tests/faults $(ARGS)
+faults: setup ## the whole fault suite, half an hour: lost connections, killed servers, overload; writes docs/RELIABILITY.md
+	@$(BIN)/python -m ibex_devtools.neon.pgbouncer || echo "Without it the tests through a pooler are skipped."
+	@$(BIN)/python -m pytest --faults=full --write-table tests/faults $(ARGS)
 
 clean: ## remove everything that was made: .venv, .tools, caches
 	@rm -rf .venv .venv-bench .tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build

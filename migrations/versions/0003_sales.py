@@ -89,7 +89,7 @@ CREATE INDEX invoices_by_status ON ibex.invoices (store_id, status, created_at, 
 CREATE INDEX invoices_by_customer ON ibex.invoices (store_id, customer_id, created_at, id) WHERE customer_id IS NOT NULL;
 CREATE INDEX invoices_owed ON ibex.invoices (store_id, customer_id, business_date, number) WHERE status = 'UNPAID';
 CREATE INDEX invoices_by_shift ON ibex.invoices (store_id, shift_id) WHERE shift_id IS NOT NULL;
-CREATE INDEX invoices_by_day ON ibex.invoices (store_id, business_date, number) WHERE number IS NOT NULL;
+CREATE INDEX invoices_by_day ON ibex.invoices (store_id, business_date, number);
 
 CREATE TABLE ibex.invoice_lines (
   store_id uuid NOT NULL,
@@ -115,7 +115,6 @@ CREATE TABLE ibex.invoice_lines (
   CONSTRAINT invoice_lines_total_adds_up CHECK (total = net + tax),
   CONSTRAINT invoice_lines_returned_within_sold CHECK (returned >= 0 AND returned <= quantity)
 );
-CREATE INDEX invoice_lines_by_product ON ibex.invoice_lines (store_id, product_id);
 
 CREATE TABLE ibex.credit_notes (
   store_id uuid NOT NULL,
@@ -179,7 +178,6 @@ CREATE TABLE ibex.credit_note_lines (
 );
 CREATE INDEX credit_note_lines_by_invoice_line
   ON ibex.credit_note_lines (store_id, invoice_id, invoice_line_no) WHERE invoice_id IS NOT NULL;
-CREATE INDEX credit_note_lines_by_product ON ibex.credit_note_lines (store_id, product_id);
 
 -- A receipt is one act of money coming in (or, as a refund, going out); it may hold several rows: one for each tender
 -- and document that the money is for. All of them bear the receipt's id and number.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from ibex.adapters.postgres.batches import PostgresBatches
 from ibex.adapters.postgres.catalog import PostgresProducts, RememberedProducts
 from ibex.adapters.postgres.customers import PostgresCustomers
 from ibex.adapters.postgres.database import Database
@@ -22,12 +23,14 @@ from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.drawer.ports import ShiftRepository
 from ibex.domain.identity.model import Actor, Role
 from ibex.domain.identity.opening import OpenStore
+from ibex.domain.sales.offline import BatchJournal
 from ibex.domain.sales.ports import InvoiceRepository
 from ibex.domain.sales.receivables import DebtReader
 from ibex.domain.shared.ids import IdSource
 from ibex.domain.shared.journal import Journal
 from ibex.settings import Settings
 from ibex_devtools.sandbox import Cluster
+from tests.fakes.batches import FakeBatches
 from tests.fakes.books import Books
 from tests.fakes.journal import FakeJournal
 from tests.fakes.people import make_actor
@@ -42,6 +45,7 @@ class World:
     name: str
     actor: Actor
     journal: Journal
+    batches: BatchJournal
     reader: ProductReader
     products: ProductRepository
     customers: CustomerRepository
@@ -81,11 +85,12 @@ async def world(request: pytest.FixtureRequest, database: Database, stores: Post
     """One of the two."""
     if request.param == "fakes":
         books = Books()
-        products = FakeProducts(books)
+        products, journal = FakeProducts(books), FakeJournal(books)
         return World(
             name="fakes",
             actor=make_actor(),
-            journal=FakeJournal(books),
+            journal=journal,
+            batches=FakeBatches(journal),
             reader=products,
             products=products,
             customers=FakeCustomers(books),
@@ -103,7 +108,7 @@ async def _on_postgres(database: Database, stores: PostgresStores) -> World:
     clock, ids = FakeClock(SystemClock().now()), Uuid7Source()
     open_store = OpenStore(stores, SystemSecrets(), clock, ids)
     opened = await open_store(name="Shop", currency="EUR", time_zone="Europe/Rome", owner="Ada")
-    products = PostgresProducts(database)
+    products, journal = PostgresProducts(database), PostgresJournal(database)
     return World(
         name="postgres",
         actor=Actor(
@@ -113,7 +118,8 @@ async def _on_postgres(database: Database, stores: PostgresStores) -> World:
             role=Role.OWNER,
             token_id=opened.token.id,
         ),
-        journal=PostgresJournal(database),
+        journal=journal,
+        batches=PostgresBatches(database, journal),
         reader=RememberedProducts(products),
         products=products,
         customers=PostgresCustomers(database),
