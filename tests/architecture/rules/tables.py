@@ -56,7 +56,9 @@ def storeless_keys(constraints: Iterable[Constraint]) -> Iterator[Violation]:
         if table in WITHOUT_STORE:
             continue
         where = f"ibex.{table}"
+        # A key that may hold a NULL (no customer) cannot be primary: there the unique constraint is the key.
         primary = [constraint for constraint in found if constraint.type == "p"]
+        primary = primary or [constraint for constraint in found if constraint.type == "u"]
         if not primary or "store_id" not in (primary[0].columns or []):
             yield Violation(where, 1, "store-in-every-key", "the primary key has no store_id, so ids could collide")
         for constraint in found:
