@@ -21,7 +21,7 @@ SELECT json_build_object(
   'referred', (SELECT array_agg(a.attname ORDER BY o.n) FROM unnest(k.confkey) WITH ORDINALITY o(num, n)
                JOIN pg_attribute a ON a.attrelid = f.oid AND a.attnum = o.num))
 FROM pg_class c
-LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype IN ('p', 'f')
+LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype IN ('p', 'f', 'u')
 LEFT JOIN pg_class f ON f.oid = k.confrelid
 WHERE c.relnamespace = 'ibex'::regnamespace AND c.relkind IN ('r', 'p')
 ORDER BY c.relname, k.conname
