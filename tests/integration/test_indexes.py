@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -50,6 +51,9 @@ FOR_ANOTHER_REASON: Final = {
     "stock_movements_by_kind": "nothing but sales in this seed; the list of one kind reads it",
 }
 
+# Of this process alone: each test process makes its own.
+DATABASE = f"indexes_{os.getpid()}"
+
 
 class Recorder:
     """In the database's place: keeps what an adapter would send."""
@@ -81,7 +85,7 @@ class Books:
 @pytest.fixture(scope="module")
 def filled(cluster: Cluster, template_database: str) -> Iterator[Books]:
     """Made once for the module."""
-    name = "indexes"
+    name = DATABASE
     cluster.create_database(name, template_database)
     shop = asyncio.run(asyncio.to_thread(make_shop, cluster.environment(name)))
     books.fill(cluster, name, shop, ENTRIES)
