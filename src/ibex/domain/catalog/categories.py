@@ -8,9 +8,9 @@ from ibex.domain.catalog.model import Category
 from ibex.domain.catalog.ports import CatalogueRepository
 from ibex.domain.identity.acting import changes_of
 from ibex.domain.identity.model import Actor, Permission
-from ibex.domain.shared.change import UNSET, Unset, given
+from ibex.domain.shared.change import UNSET, Unset, given, must_have_version
 from ibex.domain.shared.clock import Clock
-from ibex.domain.shared.errors import NotFound, PreconditionFailed
+from ibex.domain.shared.errors import NotFound
 from ibex.domain.shared.ids import CategoryId, IdSource
 from ibex.domain.shared.journal import Added, AuditEntry, Changed, Changes, Event, Journal, Posted, Reply
 
@@ -79,10 +79,7 @@ class ChangeCategory:
         before = await self._catalogue.category(actor.store_id, category_id)
         if before is None:
             raise NotFound("There is no such category in this store.", field="category_id")
-        if expected_version not in (None, before.version):
-            raise PreconditionFailed(
-                "The category has changed since it was read; read it again.", current=before.version
-            )
+        must_have_version("category", before.version, expected_version)
         after = replace(before, **given(change))
         now = self._clock.now()
         changes = changes_of(actor, now)

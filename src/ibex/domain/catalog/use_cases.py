@@ -11,9 +11,9 @@ from ibex.domain.catalog.model import Barcode, MovementKind, PriceChange, Produc
 from ibex.domain.catalog.ports import ProductReader, ProductRepository
 from ibex.domain.identity.acting import changes_of
 from ibex.domain.identity.model import Actor, Permission
-from ibex.domain.shared.change import UNSET, Unset, given
+from ibex.domain.shared.change import UNSET, Unset, given, must_have_version
 from ibex.domain.shared.clock import Clock
-from ibex.domain.shared.errors import InvalidValue, NotFound, PreconditionFailed
+from ibex.domain.shared.errors import InvalidValue, NotFound
 from ibex.domain.shared.ids import CategoryId, IdSource, ProductId
 from ibex.domain.shared.journal import (
     Added,
@@ -126,10 +126,7 @@ class ChangeProduct:
         """Writes the change. Raises NotFound, PreconditionFailed, InvalidValue, AlreadyExists, ConcurrentChange."""
         actor.require(Permission.CATALOG_WRITE)
         before = await read_product(self._products, actor, product_id)
-        if expected_version not in (None, before.version):
-            raise PreconditionFailed(
-                "The product has changed since it was read; read it again.", current=before.version
-            )
+        must_have_version("product", before.version, expected_version)
         after = checked(replace(before, **given(change)), actor.store.currency)
         now = self._clock.now()
         changes = changes_of(actor, now)

@@ -9,9 +9,9 @@ from ibex.domain.customers.model import Customer
 from ibex.domain.customers.ports import CustomerRepository
 from ibex.domain.identity.acting import changes_of
 from ibex.domain.identity.model import Actor, Permission
-from ibex.domain.shared.change import UNSET, Unset, given
+from ibex.domain.shared.change import UNSET, Unset, given, must_have_version
 from ibex.domain.shared.clock import Clock
-from ibex.domain.shared.errors import NotFound, PreconditionFailed
+from ibex.domain.shared.errors import NotFound
 from ibex.domain.shared.ids import CustomerId, IdSource
 from ibex.domain.shared.journal import Added, AuditEntry, Changed, Changes, Event, Journal, Posted, Reply
 from ibex.domain.shared.money import Currency, money
@@ -91,10 +91,7 @@ class ChangeCustomer:
         """Writes the change. Raises NotFound, PreconditionFailed, InvalidValue, AlreadyExists, ConcurrentChange."""
         actor.require(Permission.CUSTOMERS_WRITE)
         before = await read_customer(self._customers, actor, customer_id)
-        if expected_version not in (None, before.version):
-            raise PreconditionFailed(
-                "The customer has changed since it was read; read it again.", current=before.version
-            )
+        must_have_version("customer", before.version, expected_version)
         after = replace(before, **given(change))
         if after.credit_limit != before.credit_limit:
             # How much somebody may owe is for a manager to say.

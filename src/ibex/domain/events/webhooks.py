@@ -21,9 +21,9 @@ from ibex.domain.events.ports import KeySource, WebhookRepository
 from ibex.domain.events.signing import SigningKey
 from ibex.domain.identity.acting import changes_of
 from ibex.domain.identity.model import Actor, Permission
-from ibex.domain.shared.change import UNSET, Unset, given
+from ibex.domain.shared.change import UNSET, Unset, given, must_have_version
 from ibex.domain.shared.clock import Clock
-from ibex.domain.shared.errors import InvalidTransition, InvalidValue, LimitExceeded, NotFound, PreconditionFailed
+from ibex.domain.shared.errors import InvalidTransition, InvalidValue, LimitExceeded, NotFound
 from ibex.domain.shared.ids import IdSource, ReplayId, SecretId, WebhookId
 from ibex.domain.shared.journal import Added, AuditEntry, Changed, Changes, Event, Journal, Posted, Reply
 
@@ -125,10 +125,7 @@ class ChangeWebhook:
         """Writes the change. Raises NotFound, InvalidValue, InvalidTransition, PreconditionFailed, ConcurrentChange."""
         actor.require(Permission.WEBHOOKS_WRITE)
         before = await read_webhook(self._webhooks, actor, webhook_id)
-        if expected_version not in (None, before.version):
-            raise PreconditionFailed(
-                "The webhook has changed since it was read; read it again.", current=before.version
-            )
+        must_have_version("webhook", before.version, expected_version)
         must_not_be_archived(before)
         if isinstance(change.url, str):
             parse_destination(change.url, self._rules)

@@ -10,9 +10,9 @@ from ibex.domain.identity.acting import changes_of
 from ibex.domain.identity.model import Actor, ApiToken, Operator, Permission, Role, Store
 from ibex.domain.identity.opening import Secret, SecretSource, make_token
 from ibex.domain.identity.ports import PeopleRepository
-from ibex.domain.shared.change import UNSET, Unset, given
+from ibex.domain.shared.change import UNSET, Unset, given, must_have_version
 from ibex.domain.shared.clock import Clock
-from ibex.domain.shared.errors import InvalidTransition, InvalidValue, NotFound, PreconditionFailed
+from ibex.domain.shared.errors import InvalidTransition, InvalidValue, NotFound
 from ibex.domain.shared.ids import IdSource, OperatorId, TokenId
 from ibex.domain.shared.journal import Added, AuditEntry, Changed, Changes, Event, Journal, Posted, Reply
 
@@ -110,10 +110,7 @@ class ChangeOperator:
         """Writes the change. Raises NotFound, PreconditionFailed, LastOwner, ConcurrentChange."""
         actor.require(Permission.PEOPLE_WRITE)
         before = await read_operator(self._people, actor, operator_id)
-        if expected_version not in (None, before.version):
-            raise PreconditionFailed(
-                "The operator has changed since it was read; read it again.", current=before.version
-            )
+        must_have_version("operator", before.version, expected_version)
         now = self._clock.now()
         after = replace(before, **given(change))
         changes = changes_of(actor, now)
@@ -236,8 +233,7 @@ class ChangeStore:
         before = await self._people.store(actor.store_id)
         if before is None:
             raise NotFound("There is no such store.", field="store")
-        if expected_version not in (None, before.version):
-            raise PreconditionFailed("The store has changed since it was read; read it again.", current=before.version)
+        must_have_version("store", before.version, expected_version)
         after = replace(before, **given(change))
         changes = changes_of(actor, self._clock.now())
         changes.add(

@@ -14,9 +14,9 @@ from ibex.domain.sales.posting import tell
 from ibex.domain.sales.pricing import Discount
 from ibex.domain.sales.requests import DraftChange, DraftRequest, LineRequest, SaleRequest, SettledInvoice
 from ibex.domain.sales.sell import draft_invoice, line_drafts
-from ibex.domain.shared.change import Unset
+from ibex.domain.shared.change import Unset, must_have_version
 from ibex.domain.shared.clock import Clock
-from ibex.domain.shared.errors import InvalidTransition, NotFound, PreconditionFailed
+from ibex.domain.shared.errors import InvalidTransition, NotFound
 from ibex.domain.shared.ids import IdSource, InvoiceId
 from ibex.domain.shared.journal import Added, BalanceTouch, Changed, Journal, Posted, Removed, Reply
 
@@ -83,7 +83,7 @@ class ChangeDraft:
         """Writes the changed draft. Raises NotFound, InvalidTransition, PreconditionFailed, ConcurrentChange."""
         actor.require(Permission.SALES_WRITE)
         before = await read_invoice(self._invoices, actor, invoice_id)
-        must_have_version(before, expected_version)
+        must_have_version("invoice", before.version, expected_version)
         if before.status is not InvoiceStatus.DRAFT:
             raise InvalidTransition(
                 "Only a draft can be changed. Correct an issued invoice with a credit note.",
@@ -140,7 +140,7 @@ class CancelDraft:
         """Cancels the draft. Raises NotFound, InvalidTransition, PreconditionFailed, ConcurrentChange."""
         actor.require(Permission.SALES_WRITE)
         before = await read_invoice(self._invoices, actor, invoice_id)
-        must_have_version(before, expected_version)
+        must_have_version("invoice", before.version, expected_version)
         now = self._clock.now()
         after = before.cancelled(now)
         changes = changes_of(actor, now)
@@ -156,12 +156,6 @@ async def read_invoice(invoices: InvoiceRepository, actor: Actor, invoice_id: In
     if invoice is None:
         raise NotFound("There is no such invoice in this store.", field="invoice_id")
     return invoice
-
-
-def must_have_version(invoice: Invoice, expected: int | None) -> None:
-    """Raises PreconditionFailed if the caller knows another version; None expects nothing."""
-    if expected is not None and expected != invoice.version:
-        raise PreconditionFailed("The invoice has changed since it was read; read it again.", current=invoice.version)
 
 
 def _lines(invoice: Invoice) -> list[Added]:

@@ -7,7 +7,7 @@ always add up to the totals (Square's applied_money; Saleor and Clover round per
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
@@ -133,11 +133,6 @@ def rounding_of(total: Decimal, step: Decimal, currency: Currency) -> Decimal:
     # Half-up on the count of steps, so that 0.025 of 0.05 goes up as cash registers do.
     count = (total / step).quantize(Decimal(1), rounding="ROUND_HALF_UP")
     return (count * step - total).quantize(currency.step)
-
-
-def without_rounding(sums: Totals) -> Totals:
-    """The same document paid other than in cash."""
-    return replace(sums, total=sums.total - sums.rounding, rounding=sums.rounding - sums.rounding)
 
 
 def split_tax(amount: Decimal, rate: Decimal, *, included: bool, currency: Currency) -> tuple[Decimal, Decimal]:

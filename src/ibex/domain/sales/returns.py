@@ -25,12 +25,13 @@ from ibex.domain.sales.credit_notes import (
     credit_total,
     must_have_lines,
 )
-from ibex.domain.sales.drafts import must_have_version, read_invoice
+from ibex.domain.sales.drafts import read_invoice
 from ibex.domain.sales.model import Invoice
 from ibex.domain.sales.ports import InvoiceRepository
 from ibex.domain.sales.posting import tell
 from ibex.domain.sales.pricing import ToPrice, price_lines, rounding_of
 from ibex.domain.sales.refunds import apply_refunds, cash_step, post_credit_note, refunds_for, tell_credit
+from ibex.domain.shared.change import must_have_version
 from ibex.domain.shared.clock import Clock
 from ibex.domain.shared.errors import ConcurrentChange, InvalidTransition, InvalidValue, NotFound
 from ibex.domain.shared.ids import CreditNoteId, CustomerId, IdSource, InvoiceId, ShiftId
@@ -71,7 +72,7 @@ class _Crediting:
         actor.require(Permission.REFUNDS_WRITE)
         for attempt in range(1, ATTEMPTS + 1):
             invoice = await read_invoice(self._invoices, actor, invoice_id)
-            must_have_version(invoice, expected_version)
+            must_have_version("invoice", invoice.version, expected_version)
             changes, result = decide(invoice)
             try:
                 return await self._journal.post(changes, reply, result)

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from ibex.domain.identity.acting import changes_of
 from ibex.domain.identity.model import Actor, Permission
-from ibex.domain.sales.drafts import must_have_version, read_invoice
+from ibex.domain.sales.drafts import read_invoice
 from ibex.domain.sales.model import Invoice, InvoiceStatus
 from ibex.domain.sales.ports import InvoiceRepository
 from ibex.domain.sales.posting import post_receipts, post_sale, post_stock_of, receipts_for, tell
 from ibex.domain.sales.requests import IssueRequest, SettledInvoice
 from ibex.domain.sales.sell import overrides_limit, settle_totals
 from ibex.domain.sales.tender import PaymentMethod, Tender, apply_tenders
+from ibex.domain.shared.change import must_have_version
 from ibex.domain.shared.clock import Clock
 from ibex.domain.shared.errors import InvalidTransition, InvalidValue
 from ibex.domain.shared.ids import IdSource, InvoiceId, ShiftId
@@ -41,7 +42,7 @@ class IssueInvoice:
         """Issues the draft. Raises NotFound, InvalidTransition, InsufficientStock, CreditLimitExceeded and others."""
         actor.require(Permission.SALES_WRITE)
         draft = await read_invoice(self._invoices, actor, invoice_id)
-        must_have_version(draft, expected_version)
+        must_have_version("invoice", draft.version, expected_version)
         if draft.status is not InvoiceStatus.DRAFT:
             draft.becoming(InvoiceStatus.UNPAID)  # raises: the life cycle has one table
         now = self._clock.now()
@@ -98,7 +99,7 @@ class PayInvoice:
         """Applies the tenders. Raises NotFound, InvalidTransition, Overpayment, InsufficientAccountCredit."""
         actor.require(Permission.PAYMENTS_WRITE)
         before = await read_invoice(self._invoices, actor, invoice_id)
-        must_have_version(before, expected_version)
+        must_have_version("invoice", before.version, expected_version)
         must_be_owed(before)
         applied = apply_tenders(before.outstanding, tenders, before.currency)
         if not applied:
