@@ -248,6 +248,23 @@ async def test_an_outage_is_bridged_for_as_long_as_connecting_may_take(server: S
     await pool.acquire(LATER)
 
 
+async def test_who_waited_for_the_others_when_theirs_were_lost_bridges_the_outage_too(server: Server) -> None:
+    pool = server.pool(size=1, wait=4 * SOON, connect=5.0)
+    held = await pool.acquire(LATER)
+
+    async def down_for_a_while() -> None:
+        if time.monotonic() < up_at:
+            raise ConnectionRefusedError
+
+    server.behaviour = down_for_a_while
+    up_at = time.monotonic() + 10 * SOON
+    waiting = asyncio.create_task(pool.acquire(5 * LATER))
+    await asyncio.sleep(SOON)
+    fake(held).closed = True
+    pool.release(held, sound=False)
+    assert await waiting is not held
+
+
 async def test_in_a_long_outage_nobody_waits_longer_than_in_a_queue(server: Server) -> None:
     async def refuse() -> None:
         raise ConnectionRefusedError

@@ -134,12 +134,16 @@ class Pool:
         waiter: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         self._open_missing()
+        asked_at = time.monotonic()
         try:
-            async with asyncio.timeout(min(patience_seconds, self._patience())):
-                return await waiter
-        except TimeoutError:
-            self._forget(waiter)
-            raise PoolTimeoutError("no connection in time") from self._cause
+            # Looked at again when it is over: the others' connections may have gone meanwhile, and this be an outage.
+            while not waiter.done():
+                now = time.monotonic()
+                left = min(asked_at + patience_seconds, self._patient_until(asked_at, now)) - now
+                if left <= 0:
+                    raise PoolTimeoutError("no connection in time") from self._cause
+                await asyncio.wait((waiter,), timeout=left)
+            return waiter.result()
         except BaseException:
             self._forget(waiter)
             raise
@@ -220,11 +224,12 @@ class Pool:
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             self.release(waiter.result(), sound=True)
 
-    def _patience(self) -> float:
+    def _patient_until(self, asked_at: float, now: float) -> float:
+        usual = asked_at + self._wait_seconds
         if self._in_use or self._free:
-            return self._wait_seconds
-        since = self._outage_since or time.monotonic()
-        return max(self._wait_seconds, since + self._connect_seconds - time.monotonic())
+            return usual
+        since = now if self._outage_since is None else self._outage_since
+        return max(usual, since + self._connect_seconds)
 
     @property
     def _places_left(self) -> int:
@@ -275,6 +280,7 @@ class Pool:
         self._failed_total += 1
         self._cause = error
         reason = why_unreachable(error)
+        self._note_outage()
         self._failed_at = now = time.monotonic()
         if now - self._reminded_at >= _REMIND_SECONDS:
             self._reminded_at = now
