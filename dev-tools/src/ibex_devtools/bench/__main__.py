@@ -35,8 +35,8 @@ NEAR: Final = frozenset(
 def main(*, quick: bool, only: str, out: Path | None) -> None:
     """Measure IBEX next to what the database alone can do, and next to two peers.
 
-    A full run writes docs/performance and the tables of docs/PERFORMANCE.md; a quick or partial one writes to
-    build/bench, unless --out says otherwise.
+    A full run writes docs/performance and the tables of docs/PERFORMANCE.md and docs/SCALING.md; a quick or partial
+    one writes to build/bench, unless --out says otherwise.
     """
     names = frozenset(name for name in only.split(",") if name)
     chosen = plan.quick(names) if quick else plan.full(names)
@@ -52,8 +52,8 @@ def main(*, quick: bool, only: str, out: Path | None) -> None:
     target.mkdir(parents=True, exist_ok=True)
     last = report.committed(ROOT)
     (target / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    document = ROOT / "docs" / "PERFORMANCE.md" if whole and out is None else None
-    if not report.write(results, target, document=document):
+    documents = [ROOT / "docs" / "PERFORMANCE.md", ROOT / "docs" / "SCALING.md"] if whole and out is None else []
+    if not report.write(results, target, documents=documents):
         _say("no plot: matplotlib is not installed; make bench installs it")
     _say(report.text(results))
     _say(report.comparison(last, results))

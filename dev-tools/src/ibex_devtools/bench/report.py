@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,15 +25,15 @@ def committed(root: Path) -> dict[str, Any] | None:
     return found
 
 
-def write(results: dict[str, Any], target: Path, *, document: Path | None) -> bool:
-    """Tables and plot beside the results, and the tables into the document that has their markers.
+def write(results: dict[str, Any], target: Path, *, documents: Sequence[Path]) -> bool:
+    """Tables and plot beside the results, and the tables into the documents that have their markers.
 
     False where the plot could not be drawn.
     """
     made = tables(results)
     text = "\n\n".join(f"## {name}\n\n{table}" for name, table in made.items())
     (target / "tables.md").write_text(text + "\n")
-    if document is not None and document.exists():
+    for document in documents:
         document.write_text(filled(document.read_text(), made))
     return plot.draw(results, target)
 

@@ -84,11 +84,13 @@ def ibex(environment: Mapping[str, str], logs: Path, *, name: str = "ibex", **se
 
 
 @contextlib.contextmanager
-def peer(module: str, environment: Mapping[str, str], logs: Path, *, name: str = "") -> Iterator[Service]:
+def peer(
+    module: str, environment: Mapping[str, str], logs: Path, *, name: str = "", pool: int = POOL
+) -> Iterator[Service]:
     """One of the two peers."""
     port = free_port()
     name = name or module
-    variables = peer_variables(environment)
+    variables = peer_variables(environment, pool)
     with _running(name, peer_command(module, port), variables, port, "/ready", logs / f"{name}.log") as service:
         yield service
 
