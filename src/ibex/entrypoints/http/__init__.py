@@ -53,3 +53,24 @@ there: Litestar reads the annotations at run time. Add the class to `app.CONTROL
   there.
 - A response that is not JSON is a plain Litestar ``Response`` or ``Stream`` with its media type.
 """
+
+import importlib
+import sys
+
+
+def _import_litestar_alone() -> None:
+    """Import Litestar without advanced-alchemy, which it would import because it is installed, and SQLAlchemy with it:
+    half of the time that a start takes, and 44 MiB, for a class that nothing here uses (decision 0003).
+
+    Only for the moment: whoever wants advanced-alchemy later in the process gets it.
+    """
+    if "advanced_alchemy" in sys.modules:
+        return
+    sys.modules["advanced_alchemy"] = None  # type: ignore[assignment]  # "not there", for the import system
+    try:
+        importlib.import_module("litestar.pagination")
+    finally:
+        del sys.modules["advanced_alchemy"]
+
+
+_import_litestar_alone()
