@@ -135,13 +135,16 @@ class Invoice:
 
     def becoming(self, status: InvoiceStatus) -> Invoice:
         """The same invoice in its next status. Raises InvalidTransition if the life cycle does not list it."""
+        self._may_become(status)
+        return replace(self, status=status)
+
+    def _may_become(self, status: InvoiceStatus) -> None:
         if status not in TRANSITIONS[self.status]:
             raise InvalidTransition(
                 f"An invoice that is {self.status.value} cannot become {status.value}.",
                 current=self.status.value,
                 asked=status.value,
             )
-        return replace(self, status=status)
 
     def issued(
         self,
@@ -158,11 +161,13 @@ class Invoice:
         Raises InvalidTransition unless it is a draft, InvalidValue for a debt that is nobody's.
         """
         settled = paid == rounding.total
-        after = self.becoming(InvoiceStatus.PAID if settled else InvoiceStatus.UNPAID)
+        status = InvoiceStatus.PAID if settled else InvoiceStatus.UNPAID
+        self._may_become(status)
         if not settled and self.customer_id is None:
             raise InvalidValue("A sale on credit needs a customer.", field="customer_id")
         return replace(
-            after,
+            self,
+            status=status,
             number=number,
             issued_at=at,
             business_date=business_date,

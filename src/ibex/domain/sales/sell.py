@@ -166,7 +166,9 @@ def settle_totals(
     """
     store = actor.store
     all_cash = not on_credit and bool(tenders) and all(t.method is PaymentMethod.CASH for t in tenders)
-    sums = totals_of(draft.lines, store.currency, cash_rounding=store.cash_rounding if all_cash else ZERO)
+    sums = draft.totals
+    if all_cash and store.cash_rounding != ZERO:
+        sums = totals_of(draft.lines, store.currency, cash_rounding=store.cash_rounding)
     if draft.customer_id is None and (on_credit or any(t.method is PaymentMethod.ACCOUNT for t in tenders)):
         raise InvalidValue("A sale on credit or from an account needs a customer.", field="customer_id")
     applied = apply_tenders(sums.total, tenders, store.currency)
