@@ -54,11 +54,7 @@ BEGIN
                      ELSE p.stock + w.quantity END,
         oversold = p.track_stock AND
                    CASE WHEN w.counted IS NOT NULL THEN false ELSE p.stock + w.quantity < 0 END
-    -- LIMIT tells the planner that these are few. It takes 100 for granted otherwise, and reads all of a store's
-    -- products to find three.
-    FROM (SELECT * FROM jsonb_to_recordset(p_stock)
-            AS s(ord integer, product_id uuid, quantity numeric, counted numeric)
-          LIMIT jsonb_array_length(p_stock)) w,
+    FROM jsonb_to_recordset(p_stock) AS w(ord integer, product_id uuid, quantity numeric, counted numeric),
          ibex.products before
     WHERE p.store_id = p_store AND p.id = w.product_id
       AND before.store_id = p_store AND before.id = w.product_id
@@ -104,9 +100,8 @@ BEGIN
   END IF;
   UPDATE ibex.customers c SET balance = c.balance + w.delta, account_credit = c.account_credit + w.account_credit,
       opening_due = c.opening_due + coalesce(w.opening_due, 0)
-    FROM (SELECT * FROM jsonb_to_recordset(p_balances)
-            AS b(customer_id uuid, delta numeric, account_credit numeric, opening_due numeric)
-          LIMIT jsonb_array_length(p_balances)) w
+    FROM jsonb_to_recordset(p_balances) AS w(customer_id uuid, delta numeric, account_credit numeric,
+                                             opening_due numeric)
     WHERE c.store_id = p_store AND c.id = w.customer_id
       AND (w.delta <> 0 OR w.account_credit <> 0 OR w.opening_due <> 0);
   RETURN v_opening;

@@ -1,8 +1,14 @@
-"""Many sales in one transaction: one call of ``ibex.post_batch``, and one to keep the answer where a key was given."""
+"""Many sales in one transaction, in groups as long as nothing is out of the ordinary, one by one from there on.
+
+``ibex.post_groups`` writes a group of sales with the statements of one. It stops at the first group in which a sale is
+known, refused or beyond the stock, and ``ibex.post_batch`` judges what is left, each sale on its own. What is written
+is the same either way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -18,13 +24,18 @@ from ibex.domain.catalog.model import StockMovement
 from ibex.domain.sales.offline import BatchItem, BatchResult, ItemReport, problem_of
 from ibex.domain.shared.errors import RequestInProgress
 from ibex.domain.shared.ids import StoreId
-from ibex.domain.shared.journal import Posted, Reply
+from ibex.domain.shared.journal import Changes, Posted, Reply
 
+POST_GROUPS: Final = "SELECT ibex.post_groups($1::jsonb, $2::text[], $3::text[])"
 POST: Final = "SELECT ibex.post_batch($1::jsonb, $2::text[], $3::text[])"
 KEEP: Final = "SELECT ibex.keep_answer($1, $2, $3, $4::smallint, $5, $6)"
 SECONDS: Final = 50.0
 """A full batch takes a few; a database that is busy with others may take longer."""
+GROUP_SALES: Final = 20
+GROUP_LINES: Final = 200
+"""More would gain little: what a group saves is what its statements cost before their first row."""
 _ENCODE: Final = msgspec.json.Encoder().encode
+_DECODE: Final = msgspec.json.Decoder().decode
 _UNKEYED: Final = Reply(present=lambda _: b"", status=0)
 
 
@@ -43,12 +54,22 @@ class PostgresBatches:
         reply: Reply,
         conclude: Callable[[Sequence[ItemReport | None]], object],
     ) -> Posted:
-        """See the port. BEGIN, the batch, the answer to keep, COMMIT: four round trips, three without a key."""
-        batch, heads, rows = _arguments(store_id, at, items, reply)
+        """See the port. BEGIN, the groups, those one by one if there are any, the answer to keep, COMMIT: four round
+        trips for most batches, five for others, one less without a key.
+        """
+        groups = _groups(items)
+        grouped = _grouped(store_id, at, items, groups, reply)
 
         async def work(ask: Ask) -> Posted:
-            results = msgspec.json.decode((await ask(POST, batch, heads, rows))[0][0])
-            reports = [_report(item, result) for item, result in zip(items, results, strict=True)]
+            reports: list[ItemReport | None] = []
+            if groups:
+                posted = _DECODE((await ask(POST_GROUPS, *grouped))[0][0])
+                for group, one in zip(groups, posted, strict=False):
+                    reports += [_created(item, one["numbers"], oversold=False) for item in group]
+            rest = items[len(reports) :]
+            if rest or not groups:
+                results = _DECODE((await ask(POST, *_one_by_one(store_id, at, rest, reply)))[0][0])
+                reports += [_report(item, result) for item, result in zip(rest, results, strict=True)]
             body = reply.present(conclude(reports))
             if reply.key is not None:
                 kept = body.decode()
@@ -73,35 +94,92 @@ class PostgresBatches:
         return posted
 
 
-def _arguments(
+def _groups(items: Sequence[BatchItem]) -> list[list[BatchItem]]:
+    """Neighbours that can be posted together: of one shift, and not too many. Ends at the first that is not to be
+    posted.
+    """
+    groups: list[list[BatchItem]] = []
+    shift: object = None
+    lines = 0
+    for item in items:
+        if item.prepared is None:
+            break
+        own = len(item.prepared.result.invoice.lines)
+        shift_before, shift = shift, item.prepared.changes.shift_id
+        if groups and shift == shift_before and len(groups[-1]) < GROUP_SALES and lines + own <= GROUP_LINES:
+            groups[-1].append(item)
+            lines += own
+        else:
+            groups.append([item])
+            lines = own
+    return groups
+
+
+def _grouped(
+    store_id: StoreId, at: datetime, items: Sequence[BatchItem], groups: Sequence[Sequence[BatchItem]], reply: Reply
+) -> tuple[str, list[str], list[str]]:
+    postings = [Posting(_together(group)) for group in groups]
+    named = [[_named(item) for item in group] for group in groups]
+    batch = _batch(store_id, at, items, reply) | {"groups": named}
+    heads = [posting.head(_UNKEYED) for posting in postings]
+    return _ENCODE(batch).decode(), heads, [posting.rows(None) for posting in postings]
+
+
+def _together(group: Sequence[BatchItem]) -> Changes:
+    """What all of them change, in their order."""
+    parts = [item.prepared.changes for item in group if item.prepared is not None]
+    return replace(
+        parts[0],
+        facts=[fact for part in parts for fact in part.facts],
+        numbers=[number for part in parts for number in part.numbers],
+    )
+
+
+def _one_by_one(
     store_id: StoreId, at: datetime, items: Sequence[BatchItem], reply: Reply
 ) -> tuple[str, list[str | None], list[str | None]]:
     heads: list[str | None] = []
     rows: list[str | None] = []
+    for item in items:
+        posting = None if item.prepared is None else Posting(item.prepared.changes)
+        heads.append(None if posting is None else posting.head(_UNKEYED))
+        rows.append(None if posting is None else posting.rows(None))
+    batch = _batch(store_id, at, items, reply) | {"items": [_named(item) for item in items]}
+    return _ENCODE(batch).decode(), heads, rows
+
+
+def _batch(store_id: StoreId, at: datetime, items: Sequence[BatchItem], reply: Reply) -> dict[str, Any]:
+    """What is locked first, and by what the answer is kept."""
     locks: dict[str, set[Any]] = {"products": set(), "customers": set(), "shifts": set()}
     for item in items:
         if item.prepared is None:
-            heads.append(None)
-            rows.append(None)
             continue
         changes, invoice = item.prepared.changes, item.prepared.result.invoice
-        posting = Posting(changes)
-        heads.append(posting.head(_UNKEYED))
-        rows.append(posting.rows(None))
-        locks["products"] |= {fact.product_id for fact in changes.facts if isinstance(fact, StockMovement)}
+        locks["products"].update(fact.product_id for fact in changes.facts if isinstance(fact, StockMovement))
         if invoice.customer_id is not None:
             locks["customers"].add(invoice.customer_id)
         if changes.shift_id is not None:
             locks["shifts"].add(changes.shift_id)
-    batch: dict[str, Any] = {
-        "store_id": store_id,
-        "at": at,
-        "items": [{"id": item.id, "fingerprint": item.fingerprint.hex()} for item in items],
-        **{name: sorted(ids) for name, ids in locks.items()},
-    }
+    batch: dict[str, Any] = {"store_id": store_id, "at": at, **{name: sorted(ids) for name, ids in locks.items()}}
     if reply.key is not None:
         batch["key"] = reply.key
-    return _ENCODE(batch).decode(), heads, rows
+    return batch
+
+
+def _named(item: BatchItem) -> dict[str, object]:
+    return {"id": item.id, "fingerprint": item.fingerprint.hex()}
+
+
+def _created(item: BatchItem, numbers: Mapping[str, int], *, oversold: bool) -> ItemReport:
+    assert item.prepared is not None, "only what was prepared is created"
+    invoice = item.prepared.result.invoice
+    return ItemReport(
+        id=item.id,
+        result=BatchResult.CREATED,
+        number=numbers[str(invoice.number)],
+        total=invoice.totals.total,
+        oversold=oversold,
+    )
 
 
 def _report(item: BatchItem, result: dict[str, Any]) -> ItemReport | None:
@@ -116,15 +194,7 @@ def _report(item: BatchItem, result: dict[str, Any]) -> ItemReport | None:
                 raise RuntimeError(f"a sale of a batch broke {result['constraint'] or result['state']}")
             return ItemReport(id=item.id, result=BatchResult.INVALID, problem=problem_of(error))
         case "created":
-            assert item.prepared is not None, "only what was prepared is created"
-            invoice = item.prepared.result.invoice
-            return ItemReport(
-                id=item.id,
-                result=BatchResult.CREATED,
-                number=result["numbers"][str(invoice.number)],
-                total=invoice.totals.total,
-                oversold=result["oversold"],
-            )
+            return _created(item, result["numbers"], oversold=result["oversold"])
         case known:
             return ItemReport(
                 id=item.id,

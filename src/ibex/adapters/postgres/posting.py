@@ -87,6 +87,9 @@ class Posting:
             head["locks"] = locks
         if self._stock:
             head["stock"] = self._stock
+            if len({row["product_id"] for row in self._stock}) < len(self._stock):
+                # Several sales: the product's row changes once for all of them.
+                self._stock[0]["together"] = True
             if any("balance_at" in row or "quantity_at" in row for row in self._stock):
                 head["places"] = True
         if self._balances:
