@@ -107,8 +107,8 @@ class WebhooksController(Controller):
     async def read(self, request: ApiRequest, webhook_id: FromPath[UUID]) -> Response[WebhookView]:
         """The webhook."""
         webhook = await must_exist(request, webhook_id)
-        # Whether it is failing changes without a new version, so the document bears no tag.
-        return view(request, webhook_view(webhook))
+        # Whether it is failing changes without a new version.
+        return view(request, webhook_view(webhook), version=webhook.version, moving=True)
 
     @patch(
         "/{webhook_id:uuid}", opt=WRITE, operation_id="change_webhook", summary="Change, disable or enable a webhook"
