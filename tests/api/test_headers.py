@@ -279,6 +279,23 @@ async def test_what_is_not_in_the_contract(own: Foreign, findings: Findings) -> 
     assert findings.statuses["GET /docs"] == findings.statuses["GET /openapi.json"] == {200}
 
 
+@pytest.mark.parametrize(
+    "authorization", [None, "Bearer wrong", "Basic eDp5", f"Bearer {METRICS_TOKEN[:-1]}", "Bearer é"]
+)
+async def test_without_its_token_metrics_are_as_if_there_were_none(own: Foreign, authorization: str | None) -> None:
+    http = own.shop.service.http
+    headers = {} if authorization is None else {b"authorization": authorization.encode()}
+    told = []
+    for path in ("/metrics", "/nowhere"):
+        answer = await http.get(path, headers=headers)
+        names = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
+        told.append((answer.status_code, names, answer.json() | {"request_id": ""}))
+    assert told[0] == told[1]
+    assert told[0][0] == 404
+    opened = await http.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
+    assert "ibex_http_requests_total" in opened.text
+
+
 async def test_a_session_s_pages(own: Foreign, findings: Findings) -> None:
     service = own.shop.service
     async with httpx.AsyncClient(base_url=service.base_url, trust_env=False, timeout=30) as http:
