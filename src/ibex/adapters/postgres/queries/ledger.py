@@ -31,8 +31,10 @@ concat(e.seq, ',', e.id, ',', e.type, ',', round(e.debit, {{decimals}}), ',', ro
   ibex.time_text(e.occurred_at), ',', ibex.time_text(e.recorded_at))
 """
 _CSV_CELLS: Final = """
-CROSS JOIN LATERAL (SELECT CASE WHEN e.note ~ '^[-=+@\\t\\r]' AND e.note !~ '^-?[0-9]*[.]?[0-9]+$'
-                                THEN '''' || e.note ELSE e.note END AS cell) n
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN e.note ~ '^[-=+@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]' AND e.note !~ '^-?[0-9]*[.]?[0-9]+$'
+              THEN ''''' || e.note ELSE e.note END AS cell
+) n
 """
 CSV_PORTION: Final = 4000
 """Lines at once: about a MiB."""
