@@ -33,7 +33,7 @@ concat(e.seq, ',', e.id, ',', e.type, ',', round(e.debit, {{decimals}}), ',', ro
 _CSV_CELLS: Final = """
 CROSS JOIN LATERAL (
   SELECT CASE WHEN e.note ~ '^[-=+@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]' AND e.note !~ '^-?[0-9]*[.]?[0-9]+$'
-              THEN ''''' || e.note ELSE e.note END AS cell
+              THEN '''' || e.note ELSE e.note END AS cell
 ) n
 """
 CSV_PORTION: Final = 4000
