@@ -6,6 +6,7 @@ Nothing logs a body, a header or a query. What could hold a secret all the same,
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, MutableMapping
@@ -14,6 +15,9 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from ibex.domain.events.signing import SECRET_PREFIX
+from ibex.domain.identity.secrets import TOKEN_PREFIX
+
 LEVELS: Final = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -21,7 +25,15 @@ LEVELS: Final = {
     "error": logging.ERROR,
 }
 Redact = Callable[[str], str]
+_LONE_SECRET: Final = re.compile(f"({TOKEN_PREFIX}|{SECRET_PREFIX})[A-Za-z0-9+/=_-]+")
 Event = MutableMapping[str, Any]
+
+
+def without_secrets(text: str) -> str:
+    """The text without tokens and webhooks' secrets, which their beginnings tell: callers put them into paths too."""
+    if TOKEN_PREFIX in text or SECRET_PREFIX in text:
+        return _LONE_SECRET.sub(r"\1**********", text)
+    return text
 
 
 class PlainLines:
@@ -85,7 +97,7 @@ def _redacting(redact: Redact) -> Callable[[Any, str, Event], Event]:
         for name in ("exception", "event", "cause"):
             text = event.get(name)
             if isinstance(text, str) and (name != "event" or len(text) > 40):
-                event[name] = redact(text)
+                event[name] = without_secrets(redact(text))
         return event
 
     return process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import quote, quote_plus
@@ -32,7 +33,11 @@ class Secret:
         return format(repr(self), spec)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
+        if not isinstance(other, Secret):
+            return False
+        # What stands in the environment need not be UTF-8.
+        ours, theirs = (value.encode(errors="surrogatepass") for value in (self._value, other._value))
+        return hmac.compare_digest(ours, theirs)
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))

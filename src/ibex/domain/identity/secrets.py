@@ -9,6 +9,7 @@ from rubbish without a look-up (GitHub's tokens work in the same way). The check
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import zlib
 from typing import Final
@@ -34,7 +35,9 @@ def compose_secret(random_bytes: bytes) -> str:
 
 def is_well_formed(secret: str) -> bool:
     """Whether ``secret`` could be a token at all."""
-    return _SHAPE.match(secret) is not None and _checksum(secret[:-_CHECKSUM_LENGTH]) == secret[-_CHECKSUM_LENGTH:]
+    if _SHAPE.match(secret) is None:
+        return False
+    return hmac.compare_digest(_checksum(secret[:-_CHECKSUM_LENGTH]), secret[-_CHECKSUM_LENGTH:])
 
 
 def hash_secret(secret: str) -> bytes:

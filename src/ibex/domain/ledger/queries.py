@@ -23,6 +23,14 @@ class LedgerFilter:
     type: EntryType | None = None
     customer_id: CustomerId | None = None
 
+    @property
+    def by_day(self) -> bool:
+        """Whether the order is that of the days of trade and then of the entries' numbers, else of these alone.
+
+        Each way has an index that yields its order, so that a page costs the same however long the ledger is.
+        """
+        return self.date_from is not None or self.date_to is not None or self.customer_id is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRow:

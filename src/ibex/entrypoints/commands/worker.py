@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Final
 
 import click
@@ -29,6 +30,7 @@ from ibex.domain.events.deliver import DeliverEvent
 from ibex.domain.events.destinations import DestinationRules
 from ibex.entrypoints.commands.worker_loops import Worker, WorkerLimits
 from ibex.entrypoints.logs import configure_logs
+from ibex.entrypoints.telemetry import TracedSender, span_provider
 from ibex.settings import Settings, load_settings
 
 READY_PAUSE_SECONDS: Final = 2.0
@@ -86,11 +88,13 @@ async def work(settings: Settings, limits: WorkerLimits, *, timeout_seconds: flo
         lock_timeout_seconds=settings.lock_timeout_seconds,
     )
     sender = PinnedSender(DestinationRules(allow_loopback=settings.webhook_loopback), timeout_seconds=timeout_seconds)
+    spans = span_provider(version("ibex-backend")) if settings.tracing else None
+    traced = sender if spans is None else TracedSender(sender, spans)
     # Two timeouts and a little: a worker that is alive has always finished, or given up, before others may take over.
     lease = timedelta(seconds=2 * timeout_seconds + 5)
     queue, webhooks = PostgresDeliveryQueue(database, lease=lease), PostgresWebhooks(database)
     keys, clock = SystemKeys(), SystemClock()
-    deliver = DeliverEvent(queue, sender, webhooks, PostgresJournal(database), clock, Uuid7Source(), keys, event_body)
+    deliver = DeliverEvent(queue, traced, webhooks, PostgresJournal(database), clock, Uuid7Source(), keys, event_body)
     seal = SealAudit(PostgresAuditChain(database))
     running = Worker(queue, deliver, seal, PostgresHousekeeping(database), limits)
     try:
@@ -102,6 +106,8 @@ async def work(settings: Settings, limits: WorkerLimits, *, timeout_seconds: flo
             await asyncio.gather(ears, return_exceptions=True)
     finally:
         sender.close()
+        if spans is not None:
+            await asyncio.to_thread(spans.shutdown)
         await pool.close(POOL_CLOSE_SECONDS)
     log.info("worker_stopped")
 

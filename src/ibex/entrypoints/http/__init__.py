@@ -34,7 +34,7 @@ there: Litestar reads the annotations at run time. Add the class to `app.CONTROL
         async def list(
             self, request: ApiRequest, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
         ) -> Response[DraftPage]:
-            asked = page_request(limit, cursor, datetime.fromisoformat, UUID)
+            asked = page_request(limit, cursor, a_time, an_id)
             page = await request.services.drafts.list(request.actor.store_id, asked)
             items, next_cursor = page_view(page, draft_view)
             return view(request, DraftPage(items=items, next_cursor=next_cursor))

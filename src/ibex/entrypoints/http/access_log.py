@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from ibex.entrypoints.http.exchange import Exchange
-from ibex.entrypoints.logs import plain_lines
+from ibex.entrypoints.logs import plain_lines, without_secrets
 
 log = structlog.get_logger("ibex.access")
 
@@ -17,7 +17,7 @@ class AccessLog:
 
     def answered(self, exchange: Exchange, scope: Any, seconds: float) -> None:
         """The line holds the route's template, never the query, a header or a body."""
-        path = scope["path"]
+        path = without_secrets(scope["path"])
         status = exchange.status
         fields: dict[str, Any] = {
             "method": scope["method"],

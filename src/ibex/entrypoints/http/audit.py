@@ -13,7 +13,7 @@ from ibex.domain.identity.model import Permission
 from ibex.domain.shared.ids import OperatorId
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_number, page_request, page_view
 from ibex.entrypoints.http.people import aware
 from ibex.entrypoints.http.refusals import invalid
 from ibex.entrypoints.http.request import ApiRequest
@@ -110,7 +110,7 @@ class AuditController(Controller):
             until=moment_of(until, "to"),
         )
         page = await request.services.audit_queries.list(
-            request.actor.store_id, where, page_request(limit, cursor, width=1)
+            request.actor.store_id, where, page_request(limit, cursor, a_number)
         )
         items, next_cursor = page_view(page, audit_view)
         return view(request, AuditPage(items=items, next_cursor=next_cursor))

@@ -17,7 +17,7 @@ from ibex.domain.shared.errors import NotFound
 from ibex.domain.shared.ids import CategoryId
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import expected_version, view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_text, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.types import ClientId, Request, View
@@ -107,7 +107,7 @@ class CategoriesController(Controller):
         cursor: Cursor = None,
     ) -> Response[CategoryPage]:
         """A page of categories by name."""
-        asked = page_request(limit, cursor, width=1)
+        asked = page_request(limit, cursor, a_text)
         page = await request.services.category_queries.list(request.actor.store_id, active, asked)
         items, next_cursor = page_view(page, category_view)
         return view(request, CategoryPage(items=items, next_cursor=next_cursor))

@@ -25,7 +25,7 @@ from ibex.entrypoints.http.credit_note_schemas import (
     return_request,
     void_request,
 )
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_number, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
 from ibex.entrypoints.http.request import ApiRequest
 
@@ -113,7 +113,7 @@ class ReturnsController(Controller):
             oldest_first=order == "asc",
         )
         page = await request.services.credit_note_queries.list(
-            request.actor.store_id, where, page_request(limit, cursor, int)
+            request.actor.store_id, where, page_request(limit, cursor, a_number)
         )
         items, next_cursor = page_view(page, credit_note_row_view)
         return view(request, CreditNotePage(items=items, next_cursor=next_cursor))

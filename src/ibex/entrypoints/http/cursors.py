@@ -4,7 +4,9 @@ import base64
 import binascii
 import zlib
 from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
 
 import msgspec
 from litestar.params import QueryParameter
@@ -13,6 +15,8 @@ from ibex.domain.shared.paging import MAX_PAGE, Page, PageRequest
 from ibex.entrypoints.http.refusals import invalid
 
 MAX_CURSOR_LENGTH: Final = 1000
+MAX_SEQ: Final = 2**63 - 1
+_DIGITS: Final = len(str(MAX_SEQ))
 _VERSION: Final = b"\x01"
 _CHECKSUM_BYTES: Final = 4
 _decoder: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -33,26 +37,58 @@ Cursor = Annotated[
 """``cursor: Cursor = None`` in a handler."""
 
 
-def page_request(
-    limit: int, cursor: str | None, *parts: Callable[[str], object], width: int | None = None
-) -> PageRequest:
-    """What a use case is asked: ``page_request(limit, cursor, datetime.fromisoformat, UUID)``.
+def page_request(limit: int, cursor: str | None, *parts: Callable[[str], object]) -> PageRequest:
+    """What a use case is asked: ``page_request(limit, cursor, a_time, an_id)``.
 
-    ``parts`` parse the parts of the list's sort key, so that a cursor of another list, or a forged one,
-    cannot reach the database; ``width`` checks only how many there are. Raises InvalidRequest naming
-    ``cursor``.
+    ``parts`` are the parts of the list's sort key, so that a cursor of another list, or a forged one, cannot
+    reach the database. Raises InvalidRequest naming ``cursor``.
     """
     if cursor is None:
         return PageRequest(limit=limit)
     after = decode_cursor(cursor)
-    if len(after) != (len(parts) if width is None else width) or any("\0" in part for part in after):
+    if len(after) != len(parts) or any("\0" in part for part in after):
         raise invalid("cursor", _BAD)
     try:
-        for parse, part in zip(parts, after, strict=False):
+        for parse, part in zip(parts, after, strict=True):
             parse(part)
     except (ValueError, ArithmeticError):
         raise invalid("cursor", _BAD) from None
     return PageRequest(limit=limit, after=after)
+
+
+def a_text(part: str) -> str:
+    """A part of a sort key that may be any text."""
+    return part
+
+
+def a_number(part: str) -> int:
+    """A number that counts documents or entries. Raises ValueError for what the database would not write so."""
+    return _as_written(part, int(part) if len(part) <= _DIGITS else -1, lambda n: str(n) if 0 <= n <= MAX_SEQ else "")
+
+
+def a_day(part: str) -> date:
+    """A day of trade. Raises ValueError for what the database would not write so."""
+    return _as_written(part, date.fromisoformat(part), date.isoformat)
+
+
+def a_time(part: str) -> datetime:
+    """A moment, in UTC. Raises ValueError for what the database would not write so."""
+    found = datetime.fromisoformat(part)
+    if found.tzinfo != UTC:
+        raise ValueError(part)
+    return _as_written(part, found, datetime.isoformat)
+
+
+def an_id(part: str) -> UUID:
+    """An id. Raises ValueError for what the database would not write so."""
+    return _as_written(part, UUID(part), str)
+
+
+def _as_written(part: str, value: T, write: Callable[[T], str]) -> T:
+    # Python reads more than PostgreSQL does: weeks, digits of other scripts, underscores between digits.
+    if write(value) != part:
+        raise ValueError(part)
+    return value
 
 
 def page_view(page: Page[T], present: Callable[[T], V]) -> tuple[list[V], str | None]:
@@ -78,9 +114,12 @@ def decode_cursor(cursor: str) -> tuple[str, ...]:
         payload, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
         if payload[:1] != _VERSION or checksum != _checksum(payload):
             raise invalid("cursor", _BAD)
-        return _decoder.decode(payload[1:])
+        key = _decoder.decode(payload[1:])
     except (binascii.Error, UnicodeError, msgspec.DecodeError):
         raise invalid("cursor", _BAD) from None
+    if encode_cursor(key) != cursor:  # padded, or with bits that stand for nothing
+        raise invalid("cursor", _BAD)
+    return key
 
 
 def _checksum(payload: bytes) -> bytes:

@@ -19,7 +19,7 @@ from ibex.domain.shared.ids import CustomerId
 from ibex.domain.shared.money import Currency
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import expected_version, view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_text, an_id, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.types import ClientId, Label, MoneyText, Note, Request, View, decimal_or_none
@@ -156,7 +156,7 @@ class CustomersController(Controller):
         page = await request.services.customer_queries.list(
             request.actor.store_id,
             CustomerFilter(search=search, phone=phone, active=active),
-            page_request(limit, cursor, width=2),
+            page_request(limit, cursor, a_text, an_id),
         )
         currency = request.actor.store.currency
         items, next_cursor = page_view(page, lambda c: customer_view(c, currency))

@@ -17,7 +17,7 @@ from ibex.domain.shared.errors import NotFound
 from ibex.domain.shared.ids import CustomerId, InvoiceId, ShiftId
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import expected_version, view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_time, an_id, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
 from ibex.entrypoints.http.invoice_schemas import (
     DraftInput,
@@ -99,7 +99,7 @@ class InvoicesController(Controller):
             oldest_first=order == "asc",
         )
         page = await request.services.invoice_queries.list(
-            request.actor.store_id, where, page_request(limit, cursor, width=2)
+            request.actor.store_id, where, page_request(limit, cursor, a_time, an_id)
         )
         items, next_cursor = page_view(page, invoice_row_view)
         return view(request, InvoicePage(items=items, next_cursor=next_cursor))

@@ -15,7 +15,7 @@ from ibex.domain.ledger.queries import EntryRow, LedgerFilter
 from ibex.domain.shared.ids import CustomerId
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_day, a_number, page_request, page_view
 from ibex.entrypoints.http.ledger_schemas import EntryView, LedgerPage, entry_view
 from ibex.entrypoints.http.negotiation import CSV, JSON, JSON_LINES, chosen
 from ibex.entrypoints.http.request import ApiRequest
@@ -66,7 +66,8 @@ class LedgerController(Controller):
         if kind is JSON_LINES:
             portions = queries.stream(actor.store_id, where)
             return stream((lines_portion(rows, places) async for rows in portions), media_type=kind)
-        page = await queries.list(actor.store_id, where, page_request(limit, cursor))
+        order = (a_day, a_number) if where.by_day else (a_number,)
+        page = await queries.list(actor.store_id, where, page_request(limit, cursor, *order))
         items, next_cursor = page_view(page, lambda row: entry_view(row, places))
         return view(request, LedgerPage(items=items, next_cursor=next_cursor))
 

@@ -18,7 +18,7 @@ from ibex.domain.shared.journal import Posted
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.access import ANY_OPERATOR
 from ibex.entrypoints.http.conditional import expected_version, view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_text, a_time, an_id, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.types import ClientId, Label, MoneyText, Request, View, decimal
@@ -247,7 +247,9 @@ class OperatorsController(Controller):
         self, request: ApiRequest, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
     ) -> Response[OperatorPage]:
         """A page of operators by name."""
-        page = await request.services.people.operators(request.actor.store_id, page_request(limit, cursor, width=2))
+        page = await request.services.people.operators(
+            request.actor.store_id, page_request(limit, cursor, a_text, an_id)
+        )
         items, next_cursor = page_view(page, operator_view)
         return view(request, OperatorPage(items=items, next_cursor=next_cursor))
 
@@ -314,7 +316,9 @@ class TokensController(Controller):
     ) -> Response[TokenPage]:
         """A page of tokens in the order of issue, without their secrets."""
         whose = None if operator_id is None else OperatorId(operator_id)
-        page = await request.services.people.tokens(request.actor.store_id, whose, page_request(limit, cursor, width=2))
+        page = await request.services.people.tokens(
+            request.actor.store_id, whose, page_request(limit, cursor, a_time, an_id)
+        )
         items, next_cursor = page_view(page, token_view)
         return view(request, TokenPage(items=items, next_cursor=next_cursor))
 

@@ -19,7 +19,7 @@ from ibex.domain.shared.errors import NotFound
 from ibex.domain.shared.ids import CategoryId, ProductId
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import expected_version, view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_number, a_text, an_id, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
 from ibex.entrypoints.http.negotiation import CSV, JSON, chosen
 from ibex.entrypoints.http.product_csv import (
@@ -188,7 +188,7 @@ class ProductsController(Controller):
         queries = request.services.product_queries
         if chosen(request, (JSON, CSV)) is CSV:
             return stream_table(queries.stream(request.actor.store_id, where))
-        page = await queries.list(request.actor.store_id, where, page_request(limit, cursor, width=2))
+        page = await queries.list(request.actor.store_id, where, page_request(limit, cursor, a_text, an_id))
         items, next_cursor = page_view(page, product_view)
         return view(request, ProductPage(items=items, next_cursor=next_cursor))
 
@@ -259,7 +259,7 @@ class ProductsController(Controller):
     ) -> Response[MovementPage]:
         """A page of movements, oldest first, each with the stock after it."""
         page = await request.services.product_queries.movements(
-            request.actor.store_id, ProductId(product_id), page_request(limit, cursor, width=1)
+            request.actor.store_id, ProductId(product_id), page_request(limit, cursor, a_number)
         )
         items, next_cursor = page_view(page, movement_view)
         return view(request, MovementPage(items=items, next_cursor=next_cursor))

@@ -16,7 +16,7 @@ from ibex.domain.shared.errors import NotFound
 from ibex.domain.shared.ids import CustomerId, ReceiptId, ShiftId
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_number, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
 from ibex.entrypoints.http.receipt_schemas import (
     OpeningInput,
@@ -136,7 +136,7 @@ class ReceiptsController(Controller):
         )
         currency = request.actor.store.currency
         page = await request.services.receipt_queries.list(
-            request.actor.store_id, where, page_request(limit, cursor, int)
+            request.actor.store_id, where, page_request(limit, cursor, a_number)
         )
         items, next_cursor = page_view(page, lambda row: receipt_row_view(row, currency))
         return view(request, ReceiptPage(items=items, next_cursor=next_cursor))

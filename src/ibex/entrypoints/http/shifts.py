@@ -1,6 +1,6 @@
 """Drawers: opening, cash in and out, closing, and the reports."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from ibex.domain.shared.errors import NotFound
 from ibex.domain.shared.ids import ShiftId
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_time, an_id, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
 from ibex.entrypoints.http.request import ApiRequest
 from ibex.entrypoints.http.shift_schemas import (
@@ -109,7 +109,7 @@ class ShiftsController(Controller):
         where = ShiftFilter(drawer=drawer, status=status, date_from=date_from, date_to=date_to)
         currency = request.actor.store.currency
         page = await request.services.shift_queries.list(
-            request.actor.store_id, where, page_request(limit, cursor, datetime.fromisoformat, UUID)
+            request.actor.store_id, where, page_request(limit, cursor, a_time, an_id)
         )
         items, next_cursor = page_view(page, lambda row: shift_row_view(row, currency))
         return view(request, ShiftPage(items=items, next_cursor=next_cursor))

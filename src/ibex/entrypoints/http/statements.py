@@ -17,7 +17,7 @@ from ibex.domain.shared.money import Currency
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import view
 from ibex.entrypoints.http.csv_cells import safe_cell
-from ibex.entrypoints.http.cursors import Cursor, Limit, next_cursor, page_request
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_day, a_number, a_text, an_id, next_cursor, page_request
 from ibex.entrypoints.http.ledger_schemas import (
     AgesView,
     CustomerAgeingView,
@@ -78,7 +78,7 @@ class StatementsController(Controller):
             CustomerId(customer_id),
             date_from=date_from,
             date_to=date_to,
-            page=page_request(limit, cursor, date.fromisoformat, int),
+            page=page_request(limit, cursor, a_day, a_number),
         )
         return view(request, statement_view(found, currency))
 
@@ -112,7 +112,7 @@ class ReceivablesController(Controller):
         self, request: ApiRequest, as_of: AsOf = None, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
     ) -> Response[ReceivablesView]:
         """The customers who owe something or have account credit, by name, with the sums over all of them."""
-        asked = page_request(limit, cursor, str, UUID)
+        asked = page_request(limit, cursor, a_text, an_id)
         found = await request.services.read_ageing.store(request.actor, as_of, asked)
         currency = request.actor.store.currency
         return view(

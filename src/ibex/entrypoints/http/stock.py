@@ -1,6 +1,6 @@
 """The store's stock: counts of many products at once, and all the movements."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from ibex.domain.identity.model import Permission
 from ibex.domain.shared.ids import ProductId
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_number, a_time, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
 from ibex.entrypoints.http.product_schemas import MovementPage, movement_view
 from ibex.entrypoints.http.refusals import invalid
@@ -138,7 +138,7 @@ class StockController(Controller):
             time_to=None if date_to is None or date_to == date.max else store.day_begins(date_to + _DAY),
         )
         by_time = where.time_from is not None or where.time_to is not None
-        asked = page_request(limit, cursor, *((datetime.fromisoformat, int) if by_time else (int,)))
+        asked = page_request(limit, cursor, *((a_time, a_number) if by_time else (a_number,)))
         page = await request.services.product_queries.store_movements(request.actor.store_id, where, asked)
         items, next_cursor = page_view(page, movement_view)
         return view(request, MovementPage(items=items, next_cursor=next_cursor))

@@ -1,8 +1,4 @@
-"""Traces: a caller's traceparent is taken up, and where OpenTelemetry is installed and set up, spans are sent.
-
-Set up means the standard variables: OTEL_EXPORTER_OTLP_ENDPOINT (or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) and its
-relatives, read by OpenTelemetry itself. Installed means the extra: `uv sync --extra otel`.
-"""
+"""Traces: a caller's traceparent is taken up, and where OpenTelemetry is installed and set up, spans are sent."""
 
 from __future__ import annotations
 
@@ -11,9 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-import structlog
-
 from ibex.entrypoints.http.exchange import Exchange
+from ibex.entrypoints.telemetry import span_provider
 
 HEADER: Final = b"traceparent"
 RESPONSE_HEADER: Final = b"traceresponse"
@@ -21,8 +16,6 @@ _TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?
 _STATE: Final = b"tracestate"
 MAX_SPANS: Final = 50
 """Statements of one request that get a span."""
-
-log = structlog.get_logger("ibex.tracing")
 
 
 class Trace(Protocol):
@@ -52,22 +45,8 @@ def trace_id_of(headers: Mapping[bytes, bytes]) -> str:
 
 def open_telemetry(service_version: str) -> OpenTelemetryTracer | None:
     """A tracer that sends spans as the OTEL_* variables say; None, with a line in the log, if it is not installed."""
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-        from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
-        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
-    except ImportError:
-        log.warning(
-            "tracing_unavailable", fix="Install the extra (uv sync --extra otel), or remove the OTEL_ variables."
-        )
-        return None
-    # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say goes before what is said here.
-    ours = Resource({"service.name": "ibex", "service.version": service_version})
-    resource = Resource.create({}).merge(ours).merge(OTELResourceDetector().detect())
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return OpenTelemetryTracer(provider)
+    provider = span_provider(service_version)
+    return None if provider is None else OpenTelemetryTracer(provider)
 
 
 class OpenTelemetryTracer:

@@ -1,6 +1,5 @@
 """Webhooks, their secrets, and the log of deliveries."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from ibex.domain.shared.ids import ReplayId, SecretId, WebhookId
 from ibex.domain.shared.journal import Posted
 from ibex.domain.shared.paging import DEFAULT_PAGE
 from ibex.entrypoints.http.conditional import expected_version, view
-from ibex.entrypoints.http.cursors import Cursor, Limit, page_request, page_view
+from ibex.entrypoints.http.cursors import Cursor, Limit, a_number, a_time, an_id, page_request, page_view
 from ibex.entrypoints.http.idempotency import answer
 from ibex.entrypoints.http.people import aware
 from ibex.entrypoints.http.request import ApiRequest
@@ -99,7 +98,7 @@ class WebhooksController(Controller):
         cursor: Cursor = None,
     ) -> Response[WebhookPage]:
         """A page of webhooks, the oldest first."""
-        asked = page_request(limit, cursor, datetime.fromisoformat, UUID)
+        asked = page_request(limit, cursor, a_time, an_id)
         page = await request.services.webhook_queries.list(request.actor.store_id, asked, archived=archived)
         items, next_cursor = page_view(page, webhook_view)
         return view(request, WebhookPage(items=items, next_cursor=next_cursor))
@@ -108,8 +107,8 @@ class WebhooksController(Controller):
     async def read(self, request: ApiRequest, webhook_id: FromPath[UUID]) -> Response[WebhookView]:
         """The webhook."""
         webhook = await must_exist(request, webhook_id)
-        # Whether it is failing changes without a new version, so the document bears no tag.
-        return view(request, webhook_view(webhook))
+        # Whether it is failing changes without a new version.
+        return view(request, webhook_view(webhook), version=webhook.version, moving=True)
 
     @patch(
         "/{webhook_id:uuid}", opt=WRITE, operation_id="change_webhook", summary="Change, disable or enable a webhook"
@@ -199,7 +198,7 @@ class DeliveriesController(Controller):
         """A page of deliveries, the newest event first. Those that ended are kept for 30 days."""
         await must_exist(request, webhook_id)
         page = await request.services.webhook_queries.deliveries(
-            request.actor.store_id, WebhookId(webhook_id), page_request(limit, cursor, seq_of), status=status
+            request.actor.store_id, WebhookId(webhook_id), page_request(limit, cursor, a_number), status=status
         )
         items, next_cursor = page_view(page, delivery_view)
         return view(request, DeliveryPage(items=items, next_cursor=next_cursor))
@@ -280,14 +279,6 @@ async def must_exist(request: ApiRequest, webhook_id: UUID) -> Any:
     if webhook is None:
         raise NotFound("There is no such webhook in this store.", field="webhook_id")
     return webhook
-
-
-def seq_of(text: str) -> int:
-    """A part of a cursor. Raises ValueError."""
-    seq = int(text)
-    if not 0 < seq <= MAX_SEQ:
-        raise ValueError(text)
-    return seq
 
 
 def known_seq(seq: int) -> int:
