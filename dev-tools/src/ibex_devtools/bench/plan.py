@@ -48,7 +48,7 @@ def quick(only: frozenset[str]) -> Plan:
         repeats=1,
         headline_seconds=2,
         case_seconds=1,
-        growth_entries=1_000_000,
-        export_entries=200_000,
+        growth_entries=200_000,
+        export_entries=100_000,
         only=only,
     )
