@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from ibex_devtools.sandbox import Cluster
 from tests.fixtures.revisions import RevisionDirectory, environment_of, migrate, migrate_arguments
 
@@ -55,6 +57,7 @@ def holder(cluster: Cluster, url: str, deploys: list[subprocess.Popen[bytes]]) -
     return next(deploy for deploy in deploys if str(deploy.pid) in words)
 
 
+@pytest.mark.timeout(240)
 def test_ten_at_once_and_the_one_that_works_is_killed(
     cluster: Cluster, empty_database_url: str, tmp_path: Path
 ) -> None:
