@@ -56,7 +56,7 @@ fuzz: setup ## schemathesis over every route (FUZZ=N requests for each, default 
 	@$(BIN)/python -m pytest -n 0 -s --fuzz-examples=$(or $(FUZZ),100) --timeout=5400 tests/api/test_contract.py -k surprises
 	@$(BIN)/python -m pytest -n 0 -s --fuzz-examples=$(or $(FUZZ),100) --timeout=5400 tests/unit/fuzz
 
-bench: ## measure the hot paths next to what the database alone can do; ARGS="--quick" for under 3 minutes
+bench: ## measure the hot paths next to what the database alone can do; ARGS="--quick" for some minutes instead of half an hour
 	@dev-tools/bootstrap.sh bench
 	@$(BIN)/python -m ibex_devtools.bench $(ARGS)
 

@@ -29,7 +29,7 @@ NEAR: Final = frozenset(
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Under 3 minutes: does everything run, and has anything changed a lot?")
+@click.option("--quick", is_flag=True, help="Some minutes: does everything run, and has anything changed a lot?")
 @click.option("--only", default="", help="Parts or cases, separated by commas.", metavar="NAMES")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where to write.")
 def main(*, quick: bool, only: str, out: Path | None) -> None:

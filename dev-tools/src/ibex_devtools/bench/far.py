@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ibex_devtools.bench import cases, serving
 from ibex_devtools.bench.cases import Case
-from ibex_devtools.bench.runs import alternate, drive, service_contender
+from ibex_devtools.bench.runs import Contender, alternate, drive, service_contender
 from ibex_devtools.bench.serving import Service
 from ibex_devtools.bench.suite import PEERS, Stage, peer_reads, peer_sales
 from ibex_devtools.neon.process import NeonProcess
@@ -18,8 +18,9 @@ COUNTED: Final = 40
 DIFFERENT: Final = 5
 """Requests that are counted with: few, so that their tokens and products are still known from the time before."""
 CASES: Final = frozenset({"far", "round_trips"})
-ASIDE: Final = ("pg_notify", "fold_sales")
-"""Statements of no request: waking the workers a few times a second, and bringing the sums of reports up."""
+ASIDE: Final = ("pg_notify", "fold_sales", "ibex.api_tokens")
+"""Not of each request: waking the workers a few times a second, bringing the sums of reports up, and looking a token up
+again that was known for 8 seconds."""
 MEASURED: Final = ("sale", "read_invoice", "issue", "payment", "product", "statement")
 """Of the others only the round trips are of interest here."""
 
@@ -109,21 +110,30 @@ def _count_prepared(stage: Stage, neon: NeonProcess, load: Any) -> float:
 
 
 def _latencies(stage: Stage, service: Service, peers: Mapping[str, Service]) -> dict[str, Any]:
-    """At RTT_SECONDS, 8 connections: enough that a slow contender is not measured by its queue alone."""
+    """At RTT_SECONDS, 8 connections: enough that a slow contender is not measured by its queue alone. A sale also with
+    one, which is what a till waits for when nobody else is there.
+    """
     found = {}
     for case in _cases(stage, service):
         if case.name not in (MEASURED[:3] if stage.plan.quick else MEASURED):
             continue
-        case.load.connections = 8
-        contenders = [service_contender("ibex", case.load, stage.postmaster)]
-        for name, peer in peers.items():
-            if case.name in ("sale", "read_invoice"):
-                load = (peer_sales if case.name == "sale" else peer_reads)(stage, name, peer)
-                load.connections = 8
-                contenders.append(service_contender(name, load, stage.postmaster))
-        stage.say(f"  {case.title}, {RTT_SECONDS * 1000:.0f} ms away")
-        found[case.name] = {
-            "title": case.title,
-            "contenders": alternate(contenders, stage.plan.repeats, stage.plan.case_seconds, stage.say),
-        }
+        for suffix, title, connections in (("", "", 8), ("_alone", ", one at a time", 1)):
+            if suffix and case.name != "sale":
+                continue
+            stage.say(f"  {case.title}{title}, {RTT_SECONDS * 1000:.0f} ms away")
+            contenders = _far_contenders(stage, case, peers, connections)
+            found[case.name + suffix] = {
+                "title": case.title + title,
+                "contenders": alternate(contenders, stage.plan.repeats, stage.plan.case_seconds, stage.say),
+            }
     return found
+
+
+def _far_contenders(stage: Stage, case: Case, peers: Mapping[str, Service], connections: int) -> list[Contender]:
+    loads = {"ibex": case.load}
+    for name, peer in peers.items():
+        if case.name in ("sale", "read_invoice"):
+            loads[name] = (peer_sales if case.name == "sale" else peer_reads)(stage, name, peer)
+    for load in loads.values():
+        load.connections = connections
+    return [service_contender(name, load, stage.postmaster) for name, load in loads.items()]
