@@ -94,7 +94,7 @@ def _redacting(redact: Redact) -> Callable[[Any, str, Event], Event]:
     """Takes secrets out of the texts in which a library could have put one."""
 
     def process(_: Any, __: str, event: Event) -> Event:
-        for name in ("exception", "event", "cause"):
+        for name in ("exception", "event", "cause", "path"):
             text = event.get(name)
             if isinstance(text, str) and (name != "event" or len(text) > 40):
                 event[name] = without_secrets(redact(text))

@@ -37,6 +37,12 @@ def span_provider(service_version: str) -> Any | None:
     return provider
 
 
+def traceparent_of(span: Any) -> str:
+    """What tells others the span and its trace (W3C Trace Context, version 00)."""
+    found = span.get_span_context()
+    return f"00-{found.trace_id:032x}-{found.span_id:016x}-{int(found.trace_flags):02x}"
+
+
 class TracedSender:
     """A Sender whose every request is a span of a trace of its own, which its ``traceparent`` names to the receiver.
 
@@ -54,10 +60,8 @@ class TracedSender:
 
         said = {"http.request.method": "POST", "server.address": urlsplit(url).hostname or ""}
         span = self._tracer.start_span("webhook", context=Context(), kind=SpanKind.CLIENT, attributes=said)
-        found = span.get_span_context()
-        parent = f"00-{found.trace_id:032x}-{found.span_id:016x}-{int(found.trace_flags):02x}"
         try:
-            answer = await self._sender.send(url, (*headers, ("traceparent", parent)), body)
+            answer = await self._sender.send(url, (*headers, ("traceparent", traceparent_of(span))), body)
         except NotSent:
             span.set_attribute("error.type", "not_sent")
             span.set_status(StatusCode.ERROR)

@@ -5,20 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from ibex.adapters.postgres.database import Database
-from ibex.adapters.postgres.tokens import ACTOR_COLUMNS, actor_of
+from ibex.adapters.postgres.tokens import ACTOR_COLUMNS, ACTOR_JOINS, STILL_VALID, actor_of
 from ibex.domain.identity.model import Actor
 
 FIND_ACTOR: Final = f"""
 SELECT {ACTOR_COLUMNS}
 FROM ibex.report_sessions r
 JOIN ibex.api_tokens t ON t.store_id = r.store_id AND t.id = r.token_id
-JOIN ibex.operators o ON o.store_id = t.store_id AND o.id = t.operator_id
-JOIN ibex.stores s ON s.id = t.store_id
-WHERE r.secret_hash = $1
-  AND r.expires_at > now()
-  AND t.revoked_at IS NULL
-  AND (t.expires_at IS NULL OR t.expires_at > now())
-  AND o.active
+{ACTOR_JOINS}
+WHERE r.secret_hash = $1 AND r.expires_at > now() AND {STILL_VALID}
 """
 CLOSE: Final = "DELETE FROM ibex.report_sessions r WHERE r.secret_hash = $1 OR r.expires_at < now()"
 

@@ -15,15 +15,17 @@ t.id AS token_id, t.scopes, o.id AS operator_id, o.name AS operator_name, o.role
 s.id AS store_id, s.name AS store_name, s.currency, s.time_zone, s.day_starts_at, s.prices_include_tax,
 s.cash_rounding, s.version AS store_version
 """
+ACTOR_JOINS: Final = """
+JOIN ibex.operators o ON o.store_id = t.store_id AND o.id = t.operator_id
+JOIN ibex.stores s ON s.id = t.store_id
+"""
+STILL_VALID: Final = "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()) AND o.active"
+"""Whether a token opens anything, and with it everything that rests on it."""
 FIND_ACTOR: Final = f"""
 SELECT {ACTOR_COLUMNS}
 FROM ibex.api_tokens t
-JOIN ibex.operators o ON o.store_id = t.store_id AND o.id = t.operator_id
-JOIN ibex.stores s ON s.id = t.store_id
-WHERE t.secret_hash = $1
-  AND t.revoked_at IS NULL
-  AND (t.expires_at IS NULL OR t.expires_at > now())
-  AND o.active
+{ACTOR_JOINS}
+WHERE t.secret_hash = $1 AND {STILL_VALID}
 """
 
 

@@ -9,6 +9,10 @@ from ibex.domain.shared.errors import InvalidValue
 
 MAX_LABEL: Final = 200
 MAX_NOTE: Final = 2000
+FORMULA_SIGNS: Final = ("-", "=", "+", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What spreadsheets take for the beginning of a formula (OWASP), the wide forms too, which some read as narrow ones.
+
+The minus is first, so that all of them can stand between the brackets of a regular expression as they are."""
 _FORBIDDEN: Final = frozenset({"Cc", "Cs", "Cn"})
 
 

@@ -1,10 +1,8 @@
 """Cells of CSV files that people open in spreadsheets."""
 
 from datetime import datetime
-from typing import Final
 
-# OWASP's list: the wide forms too, which some spreadsheets read as the narrow ones.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+from ibex.domain.shared.text import FORMULA_SIGNS
 
 
 def safe_cell(value: object) -> str:
@@ -17,7 +15,7 @@ def safe_cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     cell = str(value)
-    if cell.startswith(_FORMULA) and not _is_number(cell):
+    if cell.startswith(FORMULA_SIGNS) and not _is_number(cell):
         return "'" + cell
     return cell
 
@@ -29,7 +27,7 @@ def text_cell(value: str) -> str:
 
 def read_cell(cell: str) -> str:
     """A cell of a table that was exported, or written by hand: without the apostrophe that defuses a formula."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith((*_FORMULA, "'")) else cell
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith((*FORMULA_SIGNS, "'")) else cell
 
 
 def _is_number(cell: str) -> bool:

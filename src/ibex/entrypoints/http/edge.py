@@ -29,7 +29,6 @@ from ibex.entrypoints.http.problems import (
 from ibex.entrypoints.http.refusals import Refusal
 from ibex.entrypoints.http.services import Services
 from ibex.entrypoints.http.tracing import Trace, Tracer, trace_id_of
-from ibex.entrypoints.logs import without_secrets
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -145,7 +144,7 @@ class Edge:
         if exchange.status:
             # The answer has begun: all that is left is to cut the connection, so that it does not pass for
             # whole.
-            log.error("answer_cut", code=refusal.code, path=without_secrets(scope["path"]))
+            log.error("answer_cut", code=refusal.code, path=scope["path"])
             raise refusal
         problem = build_problem(exchange, refusal.code, refusal.detail, errors=refusal.errors)
         body = encode_problem(problem)

@@ -71,10 +71,6 @@ class WholeAnswers(asyncio.Transport):
         """See asyncio.ReadTransport."""
         self._transport.resume_reading()
 
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """See asyncio.BaseTransport."""
-        self._transport.set_protocol(protocol)
-
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """See asyncio.BaseTransport."""
         return self._transport.get_extra_info(name, default)

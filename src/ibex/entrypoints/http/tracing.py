@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from ibex.entrypoints.http.exchange import Exchange
-from ibex.entrypoints.telemetry import span_provider
+from ibex.entrypoints.telemetry import span_provider, traceparent_of
 
 HEADER: Final = b"traceparent"
 RESPONSE_HEADER: Final = b"traceresponse"
@@ -71,10 +71,8 @@ class OpenTelemetryTracer:
         context = self._propagator.extract(carrier)
         span = self._tracer.start_span(scope["method"], context=context, kind=SpanKind.SERVER)
         exchange.call.traced = bool(span.is_recording())
-        found = span.get_span_context()
-        trace_id, span_id = f"{found.trace_id:032x}", f"{found.span_id:016x}"
-        exchange.headers.append((RESPONSE_HEADER, f"00-{trace_id}-{span_id}-{int(found.trace_flags):02x}".encode()))
-        return _RequestTrace(self._tracer, span, trace_id)
+        exchange.headers.append((RESPONSE_HEADER, traceparent_of(span).encode()))
+        return _RequestTrace(self._tracer, span, f"{span.get_span_context().trace_id:032x}")
 
     def close(self) -> None:
         """Send what is left, within the exporter's own time limit."""

@@ -14,6 +14,7 @@ from ibex.domain.ledger.queries import EntryRow, LedgerFilter, Statement, Statem
 from ibex.domain.shared.errors import LimitExceeded, NotFound
 from ibex.domain.shared.ids import CustomerId, StoreId
 from ibex.domain.shared.paging import Page, PageRequest
+from ibex.domain.shared.text import FORMULA_SIGNS
 
 COLUMNS: Final = """
 e.seq, e.id, e.type, e.debit, e.credit, e.currency, e.customer_id, e.customer_balance, e.document_number, e.invoice_id,
@@ -30,9 +31,9 @@ concat(e.seq, ',', e.id, ',', e.type, ',', round(e.debit, {{decimals}}), ',', ro
   e.invoice_id, ',', e.credit_note_id, ',', e.payment_id, ',', e.operator_id, ',', {_NOTE}, ',', e.business_date, ',',
   ibex.time_text(e.occurred_at), ',', ibex.time_text(e.recorded_at))
 """
-_CSV_CELLS: Final = """
+_CSV_CELLS: Final = f"""
 CROSS JOIN LATERAL (
-  SELECT CASE WHEN e.note ~ '^[-=+@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]' AND e.note !~ '^-?[0-9]*[.]?[0-9]+$'
+  SELECT CASE WHEN e.note ~ '^[{"".join(FORMULA_SIGNS)}]' AND e.note !~ '^-?[0-9]*[.]?[0-9]+$'
               THEN '''' || e.note ELSE e.note END AS cell
 ) n
 """
