@@ -11,7 +11,6 @@ from typing import IO
 from uuid import UUID
 
 import click
-import msgspec
 
 from ibex.adapters.archive_file import ZipArchive, ZipReader
 from ibex.adapters.postgres.database import Database
@@ -22,7 +21,7 @@ from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.leaving.use_cases import Imported, ImportStore, write_archive
 from ibex.domain.shared.errors import DomainError
 from ibex.domain.shared.ids import StoreId
-from ibex.entrypoints.commands.registry import refuse, with_database
+from ibex.entrypoints.commands.registry import refuse, show_once, with_database
 from ibex.settings import load_settings
 
 
@@ -80,13 +79,7 @@ def import_(file: Path, as_new_id: bool, as_json: bool) -> None:
         "token_id": str(imported.token.id),
         "token": imported.secret.text,
     }
-    if as_json:
-        click.echo(msgspec.json.encode(facts | {"totals": dict(imported.restored.totals)}).decode())
-        return
-    for key, value in facts.items():
-        click.echo(f"{key}: {value}")
-    click.echo(f"{len(imported.restored.totals)} totals equal the manifest's.")
-    click.echo("Keep the token: it is not shown again.", err=True)
+    show_once(facts, as_json=as_json, totals=imported.restored.totals)
 
 
 async def _import(file: Path, connect: Callable[[], Awaitable[Connection]], *, as_new_id: bool) -> Imported:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import click
+import msgspec
 
 from ibex.adapters.postgres.database import Database
 from ibex.adapters.postgres.engine import make_pool
@@ -48,6 +49,18 @@ def _told(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except DomainError as error:
         refuse(error)
+
+
+def show_once(facts: Mapping[str, str], *, as_json: bool, totals: Mapping[str, str] | None = None) -> None:
+    """Prints what was made, a new token among it. ``totals``: of an archive, equal to those that its manifest tells."""
+    if as_json:
+        click.echo(msgspec.json.encode(dict(facts) if totals is None else {**facts, "totals": dict(totals)}).decode())
+        return
+    for key, value in facts.items():
+        click.echo(f"{key}: {value}")
+    if totals is not None:
+        click.echo(f"{len(totals)} totals equal the manifest's.")
+    click.echo("Keep the token: it is not shown again.", err=True)
 
 
 def refuse(error: DomainError) -> NoReturn:

@@ -6,13 +6,12 @@ from datetime import time
 from decimal import Decimal, InvalidOperation
 
 import click
-import msgspec
 
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.identity.opening import OpenStore
 from ibex.domain.shared.errors import DomainError
 from ibex.entrypoints.commands.archives import export, import_
-from ibex.entrypoints.commands.registry import refuse, with_registry
+from ibex.entrypoints.commands.registry import refuse, show_once, with_registry
 
 
 @click.group()
@@ -68,12 +67,7 @@ def create(
         "token_id": str(opened.token.id),
         "token": opened.secret.text,
     }
-    if as_json:
-        click.echo(msgspec.json.encode(facts).decode())
-        return
-    for key, value in facts.items():
-        click.echo(f"{key}: {value}")
-    click.echo("Keep the token: it is not shown again.", err=True)
+    show_once(facts, as_json=as_json)
 
 
 @stores.command("list")

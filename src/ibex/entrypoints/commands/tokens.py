@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import click
-import msgspec
 
 from ibex.adapters.system import SystemClock, SystemSecrets, Uuid7Source
 from ibex.domain.identity.model import ApiToken, Permission, Role
 from ibex.domain.identity.opening import IssueToken
 from ibex.domain.shared.ids import StoreId, TokenId
 from ibex.entrypoints import exit_codes
-from ibex.entrypoints.commands.registry import with_registry
+from ibex.entrypoints.commands.registry import show_once, with_registry
 
 CLOCK = SystemClock()
 
@@ -59,12 +58,7 @@ def create(
         "token_id": str(token.id),
         "token": secret.text,
     }
-    if as_json:
-        click.echo(msgspec.json.encode(facts).decode())
-        return
-    for key, value in facts.items():
-        click.echo(f"{key}: {value}")
-    click.echo("Keep the token: it is not shown again.", err=True)
+    show_once(facts, as_json=as_json)
 
 
 @tokens.command("list")
