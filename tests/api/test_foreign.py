@@ -85,6 +85,11 @@ def with_value(body: Any, schema: Schema, place: tuple[str, ...], value: str, id
     return made
 
 
+def ids_for(operation: Operation, ids: dict[str, str]) -> dict[str, str]:
+    """The ids, with a draft for what changes, issues or cancels one."""
+    return ids | {"invoice_id": ids["draft_id"] if operation.name.endswith("_invoice") else ids["invoice_id"]}
+
+
 @pytest.mark.parametrize(
     ("operation", "place"), BODY_IDS, ids=[f"{operation} {'.'.join(place)}" for operation, place in BODY_IDS]
 )
@@ -95,9 +100,7 @@ async def test_a_foreign_id_in_a_body_is_refused(
     value = foreign_store.ids.get(place[-1])
     assert value is not None, "furnish() in client.py makes one of each"
     before, mine = await foreign_store.shop.everything(), await own.shop.everything()
-    ids = own.ids | {
-        "invoice_id": own.ids["draft_id"] if operation.name.endswith("_invoice") else own.ids["invoice_id"]
-    }
+    ids = ids_for(operation, own.ids)
     body = with_value(good(operation.body, own.ids), operation.body, place, value, own.ids)
     answer = await own.shop.api.request(operation.method.upper(), operation.url(ids), content=msgspec.json.encode(body))
     if operation.name in ITEM_BY_ITEM and answer.status_code == 200:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.api.client import Foreign, Service, furnish, open_shop
 from tests.api.contract_cases import Operation, Schema, good, kind_of, operations, resolved
-from tests.api.test_foreign import BODY_IDS, FILTERS, with_value
+from tests.api.test_foreign import BODY_IDS, FILTERS, ids_for, with_value
 
 OPERATIONS: Final = operations()
 PLAIN: Final = ("from", "to", "limit", "cursor", "order", "action", "entity", "after", "types", "as_of", "status")
@@ -127,8 +127,7 @@ async def test_another_store_s_names_in_a_body_are_refused(
 ) -> None:
     assert operation.body is not None
     before, mine = await other.shop.everything(), await own_store.shop.everything()
-    ids = own_store.ids
-    ids = ids | {"invoice_id": ids["draft_id"] if operation.name.endswith("_invoice") else ids["invoice_id"]}
+    ids = ids_for(operation, own_store.ids)
     body = with_value(good(operation.body, ids), operation.body, place, names_of(other)[place[-1]], ids)
     holder = body
     for name in place[:-1]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,9 +9,8 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 import pytest
 
+from tests.fixtures.browser import ARGUMENTS, CHROMIUM
 from tests.unit.http.support import Ports, build, served
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -36,16 +34,7 @@ def _render(page: str, directory: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             CHROMIUM,
-            "--headless=new",
-            "--no-sandbox",  # a container's root has no other way; the page is our own
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--no-first-run",
-            "--no-default-browser-check",
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            *ARGUMENTS,
             f"--user-data-dir={directory / 'profile'}",
             f"--log-net-log={directory / 'net.json'}",
             "--enable-logging=stderr",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ibex.adapters.postgres.queries.invoices import DOCUMENT
 from ibex_devtools.bench.runs import Load, drive
 from ibex_devtools.bench.serving import Service
-from ibex_devtools.bench.world import Shop, request, sale_requests
+from ibex_devtools.bench.world import Shop, reads_by_all_tills, request, sale_requests
 
 if TYPE_CHECKING:
     from ibex_devtools.bench.suite import Stage
@@ -112,15 +112,11 @@ def _paths() -> frozenset[str]:
 
 
 def _get(service: Service, shop: Shop, path: str) -> Load:
-    """Asked by each till in turn: one alone would be told that it asks too often."""
-    return Load(service, [request("GET", path, token) for token in shop.tokens])
+    return Load(service, reads_by_all_tills(shop, [path] * len(shop.tokens)))
 
 
 def _products(shop: Shop) -> list[dict[str, Any]]:
-    return [
-        request("GET", f"/v1/products?barcode={code}", shop.tokens[n % len(shop.tokens)])
-        for n, code in enumerate(shop.barcodes)
-    ]
+    return reads_by_all_tills(shop, [f"/v1/products?barcode={code}" for code in shop.barcodes])
 
 
 def _on_credit(shop: Shop, path: str) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from ibex_devtools.bench.processes import cpu_seconds, memory_mib, tree_of
 from ibex_devtools.bench.runs import Load, alternate, service_contender
 from ibex_devtools.bench.serving import Service
 from ibex_devtools.bench.suite import Stage, migrate
-from ibex_devtools.bench.world import Shop, make_shop, request, sale_requests
+from ibex_devtools.bench.world import Shop, make_shop, reads_by_all_tills, sale_requests
 
 SMALL: Final = 10_000
 FALLBACK: Final = 1_000_000
@@ -82,13 +82,8 @@ def _load(case: str, service: Service, shop: Shop, sales: int) -> Load:
     if case == "read_invoice":
         chance = random.Random(3)
         ids = [f"01900000-0000-7000-8001-{chance.randint(1, sales):012x}" for _ in range(1000)]
-        return Load(service, _by_all_tills(shop, [f"/v1/invoices/{one}" for one in ids]), connections=4)
-    return Load(service, _by_all_tills(shop, [paths[case]] * len(shop.tokens)), connections=4)
-
-
-def _by_all_tills(shop: Shop, paths: list[str]) -> list[dict[str, Any]]:
-    """Asked by each till in turn: one alone would be told that it asks too often."""
-    return [request("GET", path, shop.tokens[n % len(shop.tokens)]) for n, path in enumerate(paths)]
+        return Load(service, reads_by_all_tills(shop, [f"/v1/invoices/{one}" for one in ids]), connections=4)
+    return Load(service, reads_by_all_tills(shop, [paths[case]] * len(shop.tokens)), connections=4)
 
 
 def export(stage: Stage, service: Service, shop: Shop, entries: int) -> dict[str, Any]:

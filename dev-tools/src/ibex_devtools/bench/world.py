@@ -121,3 +121,8 @@ def sale_requests(shop: Shop, lines: int, *, count: int, seed: int = 1) -> list[
 def request(method: str, path: str, token: str, body: Any = None) -> dict[str, Any]:
     """A request of the load."""
     return {"method": method, "path": path, "headers": headers_of(token, keyed=method == "POST"), "body": body}
+
+
+def reads_by_all_tills(shop: Shop, paths: list[str]) -> list[dict[str, Any]]:
+    """Reads of the paths, by each till in turn: one alone would be told that it asks too often."""
+    return [request("GET", path, shop.tokens[n % len(shop.tokens)]) for n, path in enumerate(paths)]
